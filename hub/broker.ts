@@ -1,0 +1,44 @@
+/** What the hub needs of a message broker: subjects in, subjects out. In-memory and NATS implement it. */
+
+/** A message as the broker hands it over. */
+export interface BrokerMessage {
+  readonly subject: string
+  /** Valid only during the call: copy what is kept. */
+  readonly payload: Uint8Array
+  /** The last value of a header, or undefined. Reading is lazy: most messages have no headers. */
+  header(name: string): string | undefined
+}
+
+export interface BrokerSubscription {
+  /** Resolves when the broker has taken the subscription; rejects never. False: not connected. */
+  confirm(): Promise<boolean>
+  unsubscribe(): void
+}
+
+/** What happened to the broker's connection, for the owner to log, count and act on. */
+export type BrokerEvent =
+  | { readonly type: 'connected'; readonly server: string }
+  | { readonly type: 'disconnected'; readonly server: string }
+  | { readonly type: 'connect_failed'; readonly reason: string }
+  | { readonly type: 'error'; readonly reason: string }
+
+export type PublishResult =
+  { readonly ok: true } | { readonly ok: false; readonly code: 'broker_unavailable' }
+
+export interface Broker {
+  readonly isConnected: boolean
+  /** Called once, before `start`. */
+  onEvent(listener: (event: BrokerEvent) => void): void
+  /** Begins to connect and goes on forever; resolves at once, connected or not. */
+  start(): Promise<void>
+  /** `receive` runs synchronously for each message; it must not throw. May be called unconnected. */
+  subscribe(subject: string, receive: (message: BrokerMessage) => void): BrokerSubscription
+  /** Ok means that the broker has the message, not that anybody received it. */
+  publish(
+    subject: string,
+    payload: Uint8Array,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<PublishResult>
+  /** Flushes what was published and leaves. */
+  close(): Promise<void>
+}

@@ -1,0 +1,235 @@
+/** The channel service of a node: publications in from the broker, out to the local subscribers. */
+import { isChannel, type Channel } from '../shared/channel.js'
+import type { GapReason } from '../shared/codes.js'
+import type { Pattern } from '../shared/pattern.js'
+import type { Broker, BrokerEvent, BrokerMessage, PublishResult } from './broker.js'
+import type { Clock } from './clock.js'
+import { Interest } from './interest.js'
+import { Linger } from './linger.js'
+import { Publication } from './publication.js'
+import { Rings, type RingLimits } from './rings.js'
+import type { Subscriber } from './subscriber.js'
+import type { Subscription } from './subscription.js'
+
+export interface HubLimits extends RingLimits {
+  /** Payload of one publication; a larger one is replaced by a gap. */
+  readonly publicationBytesMax: number
+  /** Interests of the node, lingering ones included. */
+  readonly channelsMax: number
+  /** Interests without a subscriber that are kept for those who come back. */
+  readonly lingeringMax: number
+}
+
+export interface HubOptions {
+  readonly broker: Broker
+  readonly clock: Clock
+  readonly limits: HubLimits
+  /** First token of every subject; `rt` by default. */
+  readonly subjectPrefix: string
+  readonly onEvent: (event: BrokerEvent) => void
+}
+
+/** Rises only; read when the metrics are scraped. */
+export interface HubCounters {
+  publicationsReceived: number
+  deliveries: number
+  /** Publications larger than the limit. */
+  publicationsTooLarge: number
+  /** Publications through a pattern whose subject is no valid channel. */
+  publicationsBadChannel: number
+}
+
+const sweepMs = 1000
+const headerLengthMax = 256
+
+export class Hub {
+  readonly counters: HubCounters = {
+    publicationsReceived: 0,
+    deliveries: 0,
+    publicationsTooLarge: 0,
+    publicationsBadChannel: 0,
+  }
+  readonly rings: Rings
+  readonly #broker: Broker
+  readonly #clock: Clock
+  readonly #limits: HubLimits
+  readonly #publishPrefix: string
+  readonly #interests = new Map<string, Interest>()
+  readonly #linger: Linger
+  readonly #onEvent: (event: BrokerEvent) => void
+  #arrival = 0
+  #wasConnected = false
+  #cancelSweep: () => void = () => {}
+
+  constructor(options: HubOptions) {
+    this.#broker = options.broker
+    this.#clock = options.clock
+    this.#limits = options.limits
+    this.#publishPrefix = `${options.subjectPrefix}.pub.`
+    this.#onEvent = options.onEvent
+    this.rings = new Rings(options.clock, options.limits)
+    this.#linger = new Linger(options.clock, options.limits, (interest) => this.#end(interest))
+    this.#broker.onEvent((event) => this.#brokerEvent(event))
+  }
+
+  async start(): Promise<void> {
+    this.#sweepLater()
+    await this.#broker.start()
+  }
+
+  async close(): Promise<void> {
+    this.#cancelSweep()
+    await this.#broker.close()
+  }
+
+  get isConnected(): boolean {
+    return this.#broker.isConnected
+  }
+
+  /** The place of the newest publication of this node: what a cursor taken now remembers. */
+  get arrival(): number {
+    return this.#arrival
+  }
+
+  get interestCount(): number {
+    return this.#interests.size
+  }
+
+  get lingeringCount(): number {
+    return this.#linger.count
+  }
+
+  /** Undefined: the node holds as many channels as it may. */
+  subscribe(name: Channel | Pattern, subscriber: Subscriber): Subscription | undefined {
+    let interest = this.#interests.get(name)
+    if (interest === undefined) {
+      if (this.#interests.size >= this.#limits.channelsMax && !this.#linger.endOldest()) {
+        return undefined
+      }
+      interest = this.#begin(name)
+    }
+    this.#linger.delete(interest)
+    return interest.add(subscriber)
+  }
+
+  unsubscribe(subscription: Subscription): void {
+    if (subscription.index === -1) return
+    const { interest } = subscription
+    interest.remove(subscription)
+    if (interest.subscriptions.length === 0) this.#linger.add(interest)
+  }
+
+  /** Resolves true when the subscription receives what is published from now on. */
+  confirmed(subscription: Subscription): true | Promise<boolean> {
+    if (subscription.interest.isConfirmed) return true
+    return this.#confirm(subscription.interest)
+  }
+
+  /** Keeps what arrives for a reader who will come back with a cursor. */
+  keepRecent(subscription: Subscription): void {
+    this.rings.keep(subscription.interest, this.#arrival)
+  }
+
+  /** What arrived after `arrival`, oldest first; undefined if some of it may be missing. */
+  recent(subscription: Subscription, arrival: number): readonly Publication[] | undefined {
+    return arrival > this.#arrival ? undefined : subscription.interest.ring?.after(arrival)
+  }
+
+  async publish(
+    channel: Channel,
+    payload: Uint8Array,
+    from: { readonly sender: string | undefined; readonly contentType: string | undefined },
+  ): Promise<PublishResult> {
+    const headers: Record<string, string> = {}
+    if (from.contentType !== undefined) headers['Content-Type'] = from.contentType
+    if (from.sender !== undefined) headers['Tidegate-Sender'] = from.sender
+    return this.#broker.publish(this.#publishPrefix + channel, payload, headers)
+  }
+
+  #begin(name: Channel | Pattern): Interest {
+    const pattern = isChannel(name) ? undefined : name
+    const interest = new Interest(name, pattern, (self) =>
+      this.#broker.subscribe(this.#publishPrefix + name, (message) => this.#receive(self, message)),
+    )
+    this.#interests.set(name, interest)
+    void this.#confirm(interest)
+    return interest
+  }
+
+  async #confirm(interest: Interest): Promise<boolean> {
+    interest.isConfirmed = await interest.brokerSubscription.confirm()
+    return interest.isConfirmed
+  }
+
+  #end(interest: Interest): void {
+    this.rings.drop(interest)
+    this.#interests.delete(interest.name)
+    interest.brokerSubscription.unsubscribe()
+  }
+
+  #receive(interest: Interest, message: BrokerMessage): void {
+    this.counters.publicationsReceived += 1
+    if (message.payload.length > this.#limits.publicationBytesMax) {
+      this.counters.publicationsTooLarge += 1
+      this.#gap(interest, 'too_large')
+      return
+    }
+    const channel = interest.pattern === undefined ? interest.name : this.#channelOf(message)
+    if (!isChannel(channel)) {
+      this.counters.publicationsBadChannel += 1
+      return
+    }
+    this.#arrival += 1
+    const publication = new Publication(
+      channel,
+      interest.pattern,
+      this.#clock.now(),
+      boundedHeader(message, 'Tidegate-Sender'),
+      boundedHeader(message, 'Content-Type'),
+      message.payload.slice(),
+      this.#arrival,
+    )
+    if (interest.ring !== undefined) this.rings.push(interest.ring, publication)
+    // deliver() never closes and never unsubscribes: nobody changes the array under this loop.
+    for (const subscription of interest.subscriptions) {
+      subscription.subscriber.deliver(publication, subscription)
+    }
+    this.counters.deliveries += interest.subscriptions.length
+  }
+
+  #channelOf(message: BrokerMessage): string {
+    return message.subject.slice(this.#publishPrefix.length)
+  }
+
+  #gap(interest: Interest, reason: GapReason): void {
+    this.#arrival += 1
+    if (interest.ring !== undefined) this.rings.restart(interest.ring, this.#arrival)
+    for (const subscription of interest.subscriptions) {
+      subscription.subscriber.gap(reason, subscription)
+    }
+  }
+
+  #brokerEvent(event: BrokerEvent): void {
+    if (event.type === 'connected') {
+      // What was published while we were away is lost: an ephemeral channel has no store.
+      if (this.#wasConnected) {
+        for (const interest of this.#interests.values()) this.#gap(interest, 'broker_disconnected')
+      }
+      this.#wasConnected = true
+    }
+    this.#onEvent(event)
+  }
+
+  #sweepLater(): void {
+    this.#cancelSweep = this.#clock.after(sweepMs, () => {
+      this.rings.sweep()
+      this.#linger.sweep()
+      this.#sweepLater()
+    })
+  }
+}
+
+function boundedHeader(message: BrokerMessage, name: string): string | undefined {
+  const value = message.header(name)
+  return value === undefined || value.length > headerLengthMax ? undefined : value
+}
