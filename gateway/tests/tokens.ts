@@ -1,7 +1,7 @@
 /** Mints any token, good or bad, for the tests of everything that takes one. */
 import { createHmac } from 'node:crypto'
 
-export const testSecret = 'a secret for tests, of 32 bytes or more'
+export const testSecret = 'secret-for-tests-of-32-bytes-or-more'
 
 export interface TestClaims {
   readonly sub?: unknown
