@@ -19,7 +19,14 @@ const modules = { 'nats-server': 'github.com/nats-io/nats-server/v2', k6: 'go.k6
 const natsVersionMin = [2, 11]
 
 /** Where systems put programs that a bare PATH may lack. */
-const usualFolders = ['/usr/local/bin', '/usr/bin', '/usr/sbin', '/opt/homebrew/bin', '/snap/bin']
+const usualFolders = [
+  '/usr/local/bin',
+  '/usr/bin',
+  '/usr/sbin',
+  '/opt/homebrew/bin',
+  '/snap/bin',
+  '/usr/local/go/bin',
+]
 const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 const chromiumOnMac = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
 
@@ -102,24 +109,21 @@ function pinnedVersion(name) {
 }
 
 async function build(name) {
-  const go =
-    findProgram('go') ?? (isExecutable('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : undefined)
+  const go = findProgram('go')
   if (!go) {
     throw new SetupError(
-      `${name} is missing: put one on the PATH` +
-        (name === 'nats-server' ? ` (version ${natsVersionMin.join('.')} or newer)` : '') +
-        `, or install Go 1.26 or newer and run this again, and it is built from tools/servers/go.mod.`,
+      `${name} is missing. Put nats-server ${natsVersionMin.join('.')} or newer on the PATH, or ` +
+        'install Go 1.26 or newer: then it is built from tools/servers/go.mod.',
     )
   }
-  await step(
-    `build ${name} ${pinnedVersion(name)} with Go (a minute or two the first time)`,
-    async () => {
-      mkdirSync(serversFolder, { recursive: true })
-      const cwd = join(root, 'tools/servers')
-      const code = await run(go, ['build', '-o', `${serversFolder}/`, modules[name]], { cwd })
-      if (code !== 0) throw new SetupError(`${name} could not be built: see Go's words above.`)
-    },
-  )
+  const title = `build ${name} ${pinnedVersion(name)} with Go, a minute or two the first time`
+  await step(title, async () => {
+    mkdirSync(serversFolder, { recursive: true })
+    rmSync(join(serversFolder, name), { force: true })
+    const cwd = join(root, 'tools/servers')
+    const code = await run(go, ['build', '-o', `${serversFolder}/`, modules[name]], { cwd })
+    if (code !== 0) throw new SetupError(`${name} could not be built: see Go's words above.`)
+  })
 }
 
 /**

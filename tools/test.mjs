@@ -1,4 +1,4 @@
-/** `npm test`: set-up, every check and every test; `npm test -- hub` only the tests of that name. */
+/** `npm test`: set-up, every check, every test; `npm test -- hub` only the tests of that name. */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { findChromium } from './programs.mjs'
