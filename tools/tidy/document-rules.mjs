@@ -58,12 +58,12 @@ export function clausesTested(files) {
   ]
 }
 
-/** Clauses in a test's strings, as in `(PROTOCOL 4.2, 4.3)`; names made from tables count too. */
+/** Clauses in a test's strings, as in `PROTOCOL 4.2, 4.3`; names made from tables count too. */
 function clausesCited(file) {
   const cited = []
   visit(file.tree, (node) => {
     if (!ts.isStringLiteralLike(node) && !ts.isTemplateExpression(node)) return
-    for (const [, list] of node.getText(file.tree).matchAll(/\(PROTOCOL (\d[\d., ]*)\)/g)) {
+    for (const [, list] of node.getText(file.tree).matchAll(/PROTOCOL (\d+\.\d+(?:, \d+\.\d+)*)/g)) {
       cited.push(...list.split(',').map((clause) => clause.trim()))
     }
   })
