@@ -86,7 +86,7 @@ export async function rawRequest(
   t: TestContext,
   port: number,
   bytes: string | Uint8Array,
-  until = /\r\n\r\n/,
+  until: RegExp = /\r\n\r\n/,
 ): Promise<string> {
   const socket = rawSocket(t, port)
   socket.write(bytes)
