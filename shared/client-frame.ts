@@ -102,7 +102,8 @@ function readRequest(value: Members, readPayload: PayloadReader): PublishRequest
 }
 
 function isMembers(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (typeof value !== 'object' || value === null) return false
+  return !Array.isArray(value) && !(value instanceof Uint8Array)
 }
 
 function isRequestType(type: string): type is 'subscribe' | 'unsubscribe' | 'publish' | 'refresh' {
