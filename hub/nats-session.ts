@@ -178,7 +178,7 @@ export class NatsSession {
       if (status.type === 'error') this.#failed(status.error)
       else if (status.type === 'ldm') this.#lame()
       // nats.js first waits until its writes have left: never, if the server is frozen.
-      else if (status.type === 'staleConnection') await this.close()
+      else if (status.type === 'staleConnection') void this.close()
     }
   }
 
