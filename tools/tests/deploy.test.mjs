@@ -60,7 +60,7 @@ async function refusal(connection, act) {
   return (await refused).subject
 }
 
-test('NATS as deployed lets a service publish to a gateway, and lets neither do more', async (t) => {
+test('NATS as deployed lets a service publish to a gateway and do nothing more', async (t) => {
   const servers = await startNats(t)
   const gateway = await connectAs(t, servers, 'gateway')
   const service = await connectAs(t, servers, 'service')
