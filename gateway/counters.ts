@@ -21,6 +21,8 @@ export class Counters {
   readonly refusals: Partial<Record<FrameCode | CloseReason, number>> = {}
   readonly gaps: Record<string, number> = {}
   subscriptions = 0
+  /** Unsent bytes of all connections, now. */
+  outboxesBytes = 0
   publicationsAccepted = 0
   /** Connections closed at their token's expiry. */
   expirations = 0
