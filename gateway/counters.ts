@@ -21,8 +21,6 @@ export class Counters {
   readonly refusals: Partial<Record<FrameCode | CloseReason, number>> = {}
   readonly gaps: Partial<Record<GapReason, number>> = {}
   subscriptions = 0
-  /** Unsent bytes of all connections, now. */
-  outboxesBytes = 0
   publicationsAccepted = 0
   /** Connections closed at their token's expiry. */
   expirations = 0

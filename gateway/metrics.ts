@@ -17,6 +17,7 @@ export interface HubGauges {
 export interface MetricSources {
   readonly counters: Counters
   readonly hub: HubGauges
+  readonly outbox: { readonly bytes: number }
   readonly deliveryDelay: DelayHistogram
   readonly build: { readonly version: string; readonly engine: string }
   readonly connectionsMax: number
@@ -92,7 +93,7 @@ function registerGateway(metrics: MetricReaders, sources: MetricSources): void {
   metrics.gauge(
     'tidegate_outboxes_bytes',
     'Unsent bytes of all connections.',
-    () => counters.outboxesBytes,
+    () => sources.outbox.bytes,
   )
   metrics.counter(
     'tidegate_publications_accepted_total',
@@ -109,8 +110,10 @@ function registerGateway(metrics: MetricReaders, sources: MetricSources): void {
     'Exceptions caught at the top of an engine callback; each is a bug.',
     () => counters.internalErrors,
   )
-  metrics.counters('tidegate_frames_received_total', 'Frames of clients.', ['type'], () =>
-    by('type', counters.framesReceived),
+  metrics.counter(
+    'tidegate_frames_received_total',
+    'Frames of clients.',
+    () => counters.framesReceived,
   )
   metrics.counters('tidegate_refusals_total', 'Refusals, by their code.', ['code'], () =>
     by('code', counters.refusals),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { describeError, Log } from '../log.js'
-import { HandClock } from './hand-clock.js'
+import { FakeClock } from './fake-clock.js'
 
 function record(level: 'info' | 'error' = 'info'): { log: Log; lines: () => unknown[] } {
   const written: string[] = []
@@ -40,19 +40,19 @@ test('a token that gets into a message or a stack does not get into the log', ()
 
 test('a stretch of trouble is logged when it begins, and with its count once it is quiet', () => {
   const { log, lines } = record()
-  const clock = new HandClock()
+  const clock = new FakeClock()
   const stretch = log.stretch(clock, 'outboxes_full', 10_000)
   for (let at = 0; at < 1000; at += 1) {
     stretch.hit()
-    clock.turn(50)
+    clock.advance(50)
   }
   assert.equal(lines().length, 1)
-  assert.equal(clock.timerCount, 1)
-  clock.turn(9_949)
+  assert.equal(clock.pending, 1)
+  clock.advance(9_949)
   assert.equal(lines().length, 1)
-  clock.turn(1)
+  clock.advance(1)
   assert.equal(lines().length, 2)
-  assert.equal(clock.timerCount, 0)
+  assert.equal(clock.pending, 0)
   const [begin, end] = lines() as [Record<string, unknown>, Record<string, unknown>]
   assert.equal(begin['phase'], 'begin')
   assert.deepEqual([end['phase'], end['count'], end['durationMs']], ['end', 1000, 49_950])
@@ -60,12 +60,12 @@ test('a stretch of trouble is logged when it begins, and with its count once it 
 
 test('trouble after a quiet time is a new stretch', () => {
   const { log, lines } = record()
-  const clock = new HandClock()
+  const clock = new FakeClock()
   const stretch = log.stretch(clock, 'outboxes_full', 10_000)
   stretch.hit()
-  clock.turn(10_000)
+  clock.advance(10_000)
   stretch.hit()
-  clock.turn(10_000)
+  clock.advance(10_000)
   assert.deepEqual(
     lines().map((line) => (line as { phase: string }).phase),
     ['begin', 'end', 'begin', 'end'],

@@ -21,6 +21,7 @@ function sources(): MetricSources {
       interestCount: 12,
       lingeringCount: 5,
     },
+    outbox: { bytes: 512 },
     deliveryDelay: new DelayHistogram(),
     build: { version: '0.1.0', engine: 'test "engine"\n' },
     connectionsMax: 19_000,
@@ -99,6 +100,7 @@ test('a scrape reads the numbers of now, and a second one does not add them up',
   assert.equal(samples.get('tidegate_refusals_total{code="token_expired"}'), 1)
   assert.equal(samples.get('tidegate_gaps_total{reason="cursor_expired"}'), 6)
   assert.equal(samples.get('tidegate_subscriptions'), 9)
+  assert.equal(samples.get('tidegate_outboxes_bytes'), 512)
   assert.equal(samples.get('tidegate_channels'), 12)
   assert.equal(samples.get('tidegate_lingering_channels'), 5)
   assert.equal(samples.get('tidegate_rings_bytes'), 4096)
