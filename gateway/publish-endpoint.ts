@@ -53,7 +53,13 @@ async function publish(
   }
   const from = { sender: identity.subject, contentType }
   const result = await hub.publish(access.name, payload, from)
-  return result.ok ? undefined : busy(node, result.code, 'The message broker is away.')
+  return result.ok ? undefined : publishProblem(node, result.code)
+}
+
+/** Why the hub did not take a publication, for frames and for HTTP alike. */
+export function publishProblem(node: Node, code: 'bad_request' | 'broker_unavailable'): Problem {
+  if (code === 'broker_unavailable') return busy(node, code, 'The message broker is away.')
+  return { code, detail: 'The content type or the sender cannot be carried in a header.' }
 }
 
 function sendPublished(node: Node, res: HttpResponse, request: Request): void {
