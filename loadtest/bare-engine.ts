@@ -1,6 +1,6 @@
 /** The bare engine as a process: what the gateway's cost is compared with. Started by bare-target.ts. */
 import { connect } from '@nats-io/transport-node'
-import { loadEngine, type EngineResponse } from './engine.js'
+import { loadEngine, type EngineResponse } from './bare-loader.js'
 
 /** What it tells its parent once it listens. */
 export interface BareEngineStarted {

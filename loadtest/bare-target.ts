@@ -6,10 +6,15 @@ import { preloadFlags, serverCalls, type StartOptions, type Target } from './tar
 
 const paths = { websocket: '/ws', sse: '/sse', poll: '/poll' }
 
+export interface BareTarget extends Target {
+  /** Package and binary of the engine. */
+  readonly build: string
+}
+
 export async function startBareEngine(
   options: StartOptions,
   name = 'bare engine',
-): Promise<Target> {
+): Promise<BareTarget> {
   const subject = `bench.${name.replace(' ', '-')}`
   const script = scriptPath('bare-engine.js')
   const child = options.children.start(
@@ -20,9 +25,10 @@ export async function startBareEngine(
   const calls = serverCalls(child, name)
   const first = await Promise.race([once(child, 'message'), once(child, 'exit')])
   if (child.exitCode !== null) throw new Error(`the ${name} did not start`)
-  const { listening: port } = first[0] as BareEngineStarted
+  const { listening: port, build } = first[0] as BareEngineStarted
   return {
     name,
+    build,
     pid: child.pid as number,
     subject,
     envelopeBytes: 0,

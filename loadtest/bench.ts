@@ -1,11 +1,8 @@
 /** `npm run bench`: starts everything, runs the measurements one after the other, reports, cleans up. */
-import { startBareEngine } from './bare-target.js'
 import { parseOptions, type BenchOptions } from './bench-options.js'
 import { Children } from './children.js'
-import { Fleet } from './fleet.js'
-import { startGateway } from './gateway-target.js'
-import { obstacle, readMachine } from './machine.js'
-import type { Lab, Measurement, Row, Sides } from './measurement.js'
+import { obstacle, readMachine, type Machine } from './machine.js'
+import type { Measurement, Row } from './measurement.js'
 import { connections } from './measurements/connections.js'
 import { delay } from './measurements/delay.js'
 import { fanOut } from './measurements/fan-out.js'
@@ -15,71 +12,57 @@ import { pollRound } from './measurements/poll-round.js'
 import { startNats } from './nats-process.js'
 import { rootPath } from './paths.js'
 import { Publisher } from './publisher.js'
-import { formatRun, writeRun } from './report.js'
-import { fullSizes, smallSizes } from './sizes.js'
-import type { StartOptions } from './target.js'
+import { formatRun, writeRun, type Run } from './report.js'
+import { SideBySide } from './side-by-side.js'
+import { fullSizes, smallSizes, socketsMax } from './sizes.js'
 
-const all: readonly Measurement[] = [idleMemory, handshake, pollRound, fanOut, delay, connections]
+const measurements: readonly Measurement[] = [
+  idleMemory,
+  handshake,
+  pollRound,
+  fanOut,
+  delay,
+  connections,
+]
 
 const startedAt = performance.now()
 
-function say(text: string): void {
-  const seconds = Math.round((performance.now() - startedAt) / 1000)
-  process.stderr.write(`${String(seconds).padStart(4)} s  ${text}\n`)
+function secondsSinceStart(): number {
+  return Math.round((performance.now() - startedAt) / 1000)
 }
 
-async function withSides<T>(
-  options: StartOptions & { readonly isCalibration: boolean },
-  sockets: number,
-  run: (sides: Sides) => Promise<T>,
-): Promise<T> {
-  const { children, isCalibration } = options
-  const gateway = isCalibration ? startBareEngine(options, 'second engine') : startGateway(options)
-  const targets = await Promise.all([gateway, startBareEngine(options)])
-  const [first, second] = targets.map((target) => ({
-    target,
-    fleet: new Fleet(children, sockets),
-  })) as [Sides['gateway'], Sides['bare']]
-  const result = await run({ gateway: first, bare: second })
-  await Promise.all([first.fleet.stop(), second.fleet.stop()])
-  await Promise.all(targets.map((target) => target.stop()))
-  return result
+/** Progress goes to stderr, so that stdout is the report alone. */
+function progress(text: string): void {
+  process.stderr.write(`${String(secondsSinceStart()).padStart(4)} s  ${text}\n`)
 }
 
-async function measure(options: BenchOptions, children: Children): Promise<readonly Row[]> {
+async function measure(options: BenchOptions, machine: Machine, children: Children): Promise<Run> {
   const nats = await startNats(children)
   const publisher = await Publisher.connect(nats.url)
-  const lab: Lab = {
-    sizes: options.isSmall ? smallSizes : fullSizes,
+  const lab = new SideBySide({
+    children,
+    natsUrl: nats.url,
     publisher,
-    withSides: (sockets, nodeFlags, run) => {
-      const { isCalibration } = options
-      const start = { children, natsUrl: nats.url, nodeFlags, isCalibration }
-      return withSides(start, sockets, run)
-    },
-    progress: say,
-  }
+    sizes: options.isSmall ? smallSizes : fullSizes,
+    isCalibration: options.isCalibration,
+    progress,
+  })
   const rows: Row[] = []
   for (const measurement of options.measurements) rows.push(...(await measurement.run(lab)))
   await publisher.close()
-  return rows
+  return {
+    startedAt: new Date(performance.timeOrigin).toISOString(),
+    seconds: secondsSinceStart(),
+    isSmall: options.isSmall,
+    measured: options.isCalibration ? 'second engine' : 'gateway',
+    machine,
+    engine: lab.engine,
+    rows,
+  }
 }
 
-async function main(): Promise<number> {
-  const parsed = parseOptions(process.argv.slice(2), all, rootPath('build/bench/bench.json'))
-  if (parsed.type !== 'run') {
-    process.stdout.write(`${parsed.text}\n`)
-    return parsed.type === 'help' ? 0 : 2
-  }
-  const { options } = parsed
-  const machine = readMachine()
-  const { memory, connections } = options.isSmall ? smallSizes : fullSizes
-  const reason = obstacle(machine, Math.max(memory.base + memory.count, ...connections.counts))
-  if (reason !== undefined) {
-    process.stderr.write(`bench: ${reason}\n`)
-    return 2
-  }
-  say(`${machine.cores} cores, ${machine.openFilesMax} open files, load ${machine.loadAverage}`)
+/** Ends what was started, however the run goes; the exit code says whether it went through. */
+async function run(options: BenchOptions, machine: Machine): Promise<number> {
   const children = new Children()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
@@ -88,15 +71,7 @@ async function main(): Promise<number> {
     })
   }
   try {
-    const rows = await measure(options, children)
-    const run = {
-      startedAt: new Date(performance.timeOrigin).toISOString(),
-      seconds: Math.round((performance.now() - startedAt) / 1000),
-      isSmall: options.isSmall,
-      measured: options.isCalibration ? 'second engine' : 'gateway',
-      machine,
-      rows,
-    }
+    const run = await measure(options, machine, children)
     writeRun(options.outPath, run)
     process.stdout.write(`\n${formatRun(run)}\n\nEvery round: ${options.outPath}\n`)
     return 0
@@ -106,6 +81,25 @@ async function main(): Promise<number> {
   } finally {
     await children.stopAll()
   }
+}
+
+async function main(): Promise<number> {
+  const defaultOutPath = rootPath('build/bench/bench.json')
+  const parsed = parseOptions(process.argv.slice(2), measurements, defaultOutPath)
+  if (parsed.type !== 'run') {
+    process.stdout.write(`${parsed.text}\n`)
+    return parsed.type === 'help' ? 0 : 2
+  }
+  const machine = readMachine()
+  const { options } = parsed
+  const reason = obstacle(machine, socketsMax(options.isSmall ? smallSizes : fullSizes))
+  if (reason !== undefined) {
+    process.stderr.write(`bench: ${reason}\n`)
+    return 2
+  }
+  const { cores, openFilesMax, loadAverage } = machine
+  progress(`${cores} cores, ${openFilesMax} open files a process, load ${loadAverage}`)
+  return run(options, machine)
 }
 
 process.exitCode = await main()

@@ -1,6 +1,6 @@
 /** What this machine is, and whether it can carry a run at all. */
 import { execFileSync } from 'node:child_process'
-import { cpus, loadavg, totalmem } from 'node:os'
+import { cpus, loadavg, release, totalmem } from 'node:os'
 import { cpuNs, memoryOf } from './proc-stat.js'
 
 export interface Machine {
@@ -19,13 +19,12 @@ export interface Machine {
 const otherFiles = 200
 
 export function readMachine(): Machine {
-  const { stdout } = { stdout: execFileSync('sh', ['-c', 'ulimit -n; uname -r']).toString() }
-  const [files, kernel] = stdout.split('\n') as [string, string]
+  const files = execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' }).trim()
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel,
+    kernel: release(),
     node: process.version,
     openFilesMax: files === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(files),
     loadAverage: loadavg()[0] as number,

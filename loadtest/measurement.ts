@@ -63,7 +63,12 @@ export function isWithinBudget(row: Row): boolean | undefined {
   return value <= row.budget.max
 }
 
-/** Measures both in each round, and changes who comes first: a machine that drifts favours nobody. */
+/** Who is measured first changes from round to round: a machine that drifts favours nobody. */
+export function turns(round: number): readonly (keyof Sides)[] {
+  return round % 2 === 0 ? ['gateway', 'bare'] : ['bare', 'gateway']
+}
+
+/** Measures both in each round. */
 export async function alternate<T>(
   rounds: number,
   sides: Sides,
@@ -71,8 +76,7 @@ export async function alternate<T>(
 ): Promise<{ gateway: T[]; bare: T[] }> {
   const values: { gateway: T[]; bare: T[] } = { gateway: [], bare: [] }
   for (let round = 0; round < rounds; round += 1) {
-    const order = round % 2 === 0 ? (['gateway', 'bare'] as const) : (['bare', 'gateway'] as const)
-    for (const key of order) values[key].push(await measure(sides[key], round))
+    for (const key of turns(round)) values[key].push(await measure(sides[key], round))
   }
   return values
 }

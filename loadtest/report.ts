@@ -13,6 +13,8 @@ export interface Run {
   /** What stood in the gateway's place: itself, or a second bare engine. */
   readonly measured: string
   readonly machine: Machine
+  /** The bare engine's package and binary. */
+  readonly engine: string
   readonly rows: readonly Row[]
 }
 
@@ -23,8 +25,8 @@ export function formatRun(run: Run): string {
     figure(median(row.bare), row.unit),
     ratioOf(row).toFixed(2),
     spread(row),
-    budgetText(row),
-    verdict(row),
+    run.isSmall ? '' : budgetText(row),
+    run.isSmall ? '' : verdict(row),
   ])
   const header = ['median of the rounds', run.measured, 'bare engine', 'ratio', 'spread']
   return formatTable([...header, 'budget', ''], rows)

@@ -43,9 +43,15 @@ export const fullSizes: Sizes = {
 export const smallSizes: Sizes = {
   memory: { base: 50, count: 300, rounds: 1 },
   handshake: { count: 200, rounds: 1 },
-  poll: { connections: 100, seconds: 2, rounds: 1 },
+  poll: { connections: 100, seconds: 1, rounds: 1 },
   shortPoll: { connections: 10, seconds: 1, rounds: 1 },
-  fanOut: { sockets: 200, ticksPerSecond: 20, seconds: 1, rounds: 1 },
+  fanOut: { sockets: 200, ticksPerSecond: 20, seconds: 0.5, rounds: 1 },
   delay: { sockets: 20, messagesPerSecond: 200, seconds: 1, rounds: 1 },
-  connections: { counts: [100, 200, 400], deliveriesPerSecond: 4000, seconds: 1, rounds: 1 },
+  connections: { counts: [100, 200, 400], deliveriesPerSecond: 4000, seconds: 0.5, rounds: 1 },
+}
+
+/** The most sockets that one process holds in a run. */
+export function socketsMax({ memory, handshake, fanOut, connections }: Sizes): number {
+  const { base, count } = memory
+  return Math.max(base + count, handshake.count, fanOut.sockets, ...connections.counts)
 }

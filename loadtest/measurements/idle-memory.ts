@@ -1,5 +1,5 @@
 /** Process memory of one more idle WebSocket, event stream and pending long-poll. */
-import { alternate, type Lab, type Measurement, type Row, type Side } from '../measurement.js'
+import { turns, type Lab, type Measurement, type Row, type Side } from '../measurement.js'
 import { settledMemory, type ConnectionKind } from '../target.js'
 
 /** New processes each round, and a young generation of one size: its growth would hide the rest. */
@@ -21,13 +21,14 @@ export const idleMemory: Measurement = {
     const rows: Row[] = []
     for (const [kind, what] of kinds) {
       const values: { gateway: number[]; bare: number[] } = { gateway: [], bare: [] }
-      for (let round = 1; round <= lab.sizes.memory.rounds; round += 1) {
-        lab.progress(`${what}: round ${round} of ${lab.sizes.memory.rounds}`)
-        const { base, count } = lab.sizes.memory
+      const { base, count, rounds } = lab.sizes.memory
+      for (let round = 0; round < rounds; round += 1) {
         await lab.withSides(base + count, nodeFlags, async (sides) => {
-          const { gateway, bare } = await alternate(1, sides, (side) => grow(lab, side, kind))
-          values.gateway.push(...gateway)
-          values.bare.push(...bare)
+          for (const key of turns(round)) {
+            const side = sides[key]
+            lab.progress(`${what}: ${side.target.name}, round ${round + 1} of ${rounds}`)
+            values[key].push(await grow(lab, side, kind))
+          }
         })
       }
       const budget = { of: 'gateway', max: 2048 } as const
