@@ -10,7 +10,10 @@ export interface BrokerMessage {
 }
 
 export interface BrokerSubscription {
-  /** Resolves when the broker has taken the subscription; rejects never. False: not connected. */
+  /**
+   * Resolves when the broker has taken the subscription; rejects never. False: not connected,
+   * disconnected meanwhile, refused by the broker's permissions, or unsubscribed.
+   */
   confirm(): Promise<boolean>
   unsubscribe(): void
 }
@@ -27,13 +30,22 @@ export type PublishResult =
 
 export interface Broker {
   readonly isConnected: boolean
-  /** Called once, before `start`. */
+  /**
+   * Called once, before `start`. `connected` comes when every subscription has been taken: what is
+   * published afterwards arrives.
+   */
   onEvent(listener: (event: BrokerEvent) => void): void
   /** Begins to connect and goes on forever; resolves at once, connected or not. */
   start(): Promise<void>
-  /** `receive` runs synchronously for each message; it must not throw. May be called unconnected. */
+  /**
+   * `receive` runs synchronously for each message; what it throws is reported as an `error`. May be
+   * called unconnected. Two subscriptions to one subject each receive every message.
+   */
   subscribe(subject: string, receive: (message: BrokerMessage) => void): BrokerSubscription
-  /** Ok means that the broker has the message, not that anybody received it. */
+  /**
+   * Ok means that the broker has the message, not that anybody received it. Never rejects. The
+   * payload may change after the call. Nothing is held back for a later connection.
+   */
   publish(
     subject: string,
     payload: Uint8Array,

@@ -4,6 +4,7 @@ import type { GapReason } from '../shared/codes.js'
 import type { Pattern } from '../shared/pattern.js'
 import type { Broker, BrokerEvent, BrokerMessage, PublishResult } from './broker.js'
 import type { Clock } from './clock.js'
+import { isHeaderValue } from './header-value.js'
 import { Interest } from './interest.js'
 import { Linger } from './linger.js'
 import { Publication } from './publication.js'
@@ -29,8 +30,9 @@ export interface HubOptions {
   readonly onEvent: (event: BrokerEvent) => void
 }
 
-/** Rises only; read when the metrics are scraped. */
+/** Rise only; read when the metrics are scraped. */
 export interface HubCounters {
+  /** Once for each interest that a publication matches: each has a broker subscription. */
   publicationsReceived: number
   deliveries: number
   /** Publications larger than the limit. */
@@ -38,6 +40,9 @@ export interface HubCounters {
   /** Publications through a pattern whose subject is no valid channel. */
   publicationsBadChannel: number
 }
+
+/** `bad_request`: the sender or the content type is nothing that a header can carry. */
+export type HubPublishResult = PublishResult | { readonly ok: false; readonly code: 'bad_request' }
 
 const sweepMs = 1000
 const headerLengthMax = 256
@@ -58,7 +63,8 @@ export class Hub {
   readonly #linger: Linger
   readonly #onEvent: (event: BrokerEvent) => void
   #arrival = 0
-  #wasConnected = false
+  /** Connections to the broker so far; what was confirmed in an earlier one no longer counts. */
+  #connections = 0
   #cancelSweep: () => void = () => {}
 
   constructor(options: HubOptions) {
@@ -116,18 +122,30 @@ export class Hub {
     if (subscription.index === -1) return
     const { interest } = subscription
     interest.remove(subscription)
+    if (subscription.keepsRecent) this.rings.use(interest)
     if (interest.subscriptions.length === 0) this.#linger.add(interest)
   }
 
-  /** Resolves true when the subscription receives what is published from now on. */
+  /**
+   * True: the subscription receives what is published from now on. False: the broker is away, went
+   * away meanwhile, or refused; the subscription stands and may be confirmed again later.
+   */
   confirmed(subscription: Subscription): true | Promise<boolean> {
-    if (subscription.interest.isConfirmed) return true
-    return this.#confirm(subscription.interest)
+    const { interest } = subscription
+    if (this.#broker.isConnected && interest.confirmedIn === this.#connections) return true
+    return this.#confirm(interest)
   }
 
-  /** Keeps what arrives for a reader who will come back with a cursor. */
+  /**
+   * Keeps what arrives for a reader who will come back with a cursor. Wants a confirmed
+   * subscription: a ring promises that it is complete from here on.
+   */
   keepRecent(subscription: Subscription): void {
-    this.rings.keep(subscription.interest, this.#arrival)
+    if (subscription.index === -1) return
+    const { interest } = subscription
+    if (!subscription.keepsRecent) interest.readers += 1
+    subscription.keepsRecent = true
+    this.rings.keep(interest, this.#arrival)
   }
 
   /** What arrived after `arrival`, oldest first; undefined if some of it may be missing. */
@@ -139,26 +157,30 @@ export class Hub {
     channel: Channel,
     payload: Uint8Array,
     from: { readonly sender: string | undefined; readonly contentType: string | undefined },
-  ): Promise<PublishResult> {
+  ): Promise<HubPublishResult> {
     const headers: Record<string, string> = {}
     if (from.contentType !== undefined) headers['Content-Type'] = from.contentType
     if (from.sender !== undefined) headers['Tidegate-Sender'] = from.sender
+    if (!Object.values(headers).every(isCarriable)) return { ok: false, code: 'bad_request' }
     return this.#broker.publish(this.#publishPrefix + channel, payload, headers)
   }
 
   #begin(name: Channel | Pattern): Interest {
-    const pattern = isChannel(name) ? undefined : name
-    const interest = new Interest(name, pattern, (self) =>
+    const interest = new Interest(name, (self) =>
       this.#broker.subscribe(this.#publishPrefix + name, (message) => this.#receive(self, message)),
     )
     this.#interests.set(name, interest)
-    void this.#confirm(interest)
+    // A cursor taken before this moment must not seem to be covered by the ring that begins now:
+    // what was published while nobody here wanted the channel has not arrived.
+    this.#arrival += 1
     return interest
   }
 
   async #confirm(interest: Interest): Promise<boolean> {
-    interest.isConfirmed = await interest.brokerSubscription.confirm()
-    return interest.isConfirmed
+    const connection = this.#connections
+    const isConfirmed = await interest.brokerSubscription.confirm()
+    if (isConfirmed) interest.confirmedIn = connection
+    return isConfirmed
   }
 
   #end(interest: Interest): void {
@@ -174,8 +196,8 @@ export class Hub {
       this.#gap(interest, 'too_large')
       return
     }
-    const channel = interest.pattern === undefined ? interest.name : this.#channelOf(message)
-    if (!isChannel(channel)) {
+    const channel = interest.channel ?? this.#channelOf(message)
+    if (channel === undefined) {
       this.counters.publicationsBadChannel += 1
       return
     }
@@ -197,8 +219,9 @@ export class Hub {
     this.counters.deliveries += interest.subscriptions.length
   }
 
-  #channelOf(message: BrokerMessage): string {
-    return message.subject.slice(this.#publishPrefix.length)
+  #channelOf(message: BrokerMessage): Channel | undefined {
+    const channel = message.subject.slice(this.#publishPrefix.length)
+    return isChannel(channel) ? channel : undefined
   }
 
   #gap(interest: Interest, reason: GapReason): void {
@@ -211,11 +234,10 @@ export class Hub {
 
   #brokerEvent(event: BrokerEvent): void {
     if (event.type === 'connected') {
-      // What was published while we were away is lost: an ephemeral channel has no store.
-      if (this.#wasConnected) {
-        for (const interest of this.#interests.values()) this.#gap(interest, 'broker_disconnected')
-      }
-      this.#wasConnected = true
+      this.#connections += 1
+      // What was published while we were away is lost: an ephemeral channel has no store. That is
+      // true as well for who subscribed before the first connection and stayed.
+      for (const interest of this.#interests.values()) this.#gap(interest, 'broker_disconnected')
     }
     this.#onEvent(event)
   }
@@ -227,6 +249,10 @@ export class Hub {
       this.#sweepLater()
     })
   }
+}
+
+function isCarriable(value: string): boolean {
+  return value.length <= headerLengthMax && isHeaderValue(value)
 }
 
 function boundedHeader(message: BrokerMessage, name: string): string | undefined {

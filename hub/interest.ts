@@ -1,5 +1,5 @@
 /** That this node wants a subject: one broker subscription, and the local subscribers behind it. */
-import type { Channel } from '../shared/channel.js'
+import { isChannel, type Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
 import type { BrokerSubscription } from './broker.js'
 import type { Ring } from './ring.js'
@@ -8,27 +8,32 @@ import type { Subscription } from './subscription.js'
 
 export class Interest {
   readonly name: Channel | Pattern
+  /** The name again if it is a channel; undefined for a pattern. */
+  readonly channel: Channel | undefined
   /** The name again if it is a pattern: what the publications that come through it carry. */
   readonly pattern: Pattern | undefined
   readonly subscriptions: Subscription[] = []
   readonly brokerSubscription: BrokerSubscription
-  /** Whether the broker has said that it sends us this subject. */
-  isConfirmed = false
+  /**
+   * The hub's broker connection, counted, in which the broker has said that it sends us this
+   * subject. What was said in an earlier connection proves nothing in a later one.
+   */
+  confirmedIn = -1
   /** Only where somebody reads by cursor. */
   ring: Ring | undefined = undefined
+  /** Subscriptions of those readers: while there are any, the ring is in use. */
+  readers = 0
 
-  constructor(
-    name: Channel | Pattern,
-    pattern: Pattern | undefined,
-    subscribe: (interest: Interest) => BrokerSubscription,
-  ) {
+  constructor(name: Channel | Pattern, subscribe: (interest: Interest) => BrokerSubscription) {
     this.name = name
-    this.pattern = pattern
+    this.channel = isChannel(name) ? name : undefined
+    this.pattern = isChannel(name) ? undefined : name
     this.brokerSubscription = subscribe(this)
   }
 
   add(subscriber: Subscriber): Subscription {
-    const subscription = { subscriber, interest: this, index: this.subscriptions.length }
+    const index = this.subscriptions.length
+    const subscription = { subscriber, interest: this, index, keepsRecent: false }
     this.subscriptions.push(subscription)
     return subscription
   }
@@ -41,5 +46,6 @@ export class Interest {
       last.index = subscription.index
     }
     subscription.index = -1
+    if (subscription.keepsRecent) this.readers -= 1
   }
 }

@@ -7,6 +7,9 @@ export interface LingerLimits {
   readonly lingeringMax: number
 }
 
+/** Ending one costs the broker some 4 us, and a storm's leavers all come due at once. */
+const endedPerSweepMax = 2_000
+
 export class Linger {
   readonly #clock: Clock
   readonly #limits: LingerLimits
@@ -44,9 +47,11 @@ export class Linger {
 
   sweep(): void {
     const oldest = this.#clock.now() - this.#limits.lingerMs
+    let ended = 0
     for (const since of this.#idleSince.values()) {
-      if (since > oldest) return
+      if (since > oldest || ended === endedPerSweepMax) return
       this.endOldest()
+      ended += 1
     }
   }
 }

@@ -1,8 +1,16 @@
 /** The recent publications of one interest in memory: what bridges the time between two polls. */
 import type { Publication } from './publication.js'
 
-/** What one entry costs beside its payload: the object, its place in the array. */
-const entryBytes = 200
+/** The object, its place in the array, the envelopes of the encoded forms. */
+const entryBytes = 600
+
+/**
+ * What a publication costs while a ring holds it. It keeps its encoded forms alive, so that the
+ * payload counts three times: itself, in JSON, in MessagePack.
+ */
+export function costOf(publication: Publication): number {
+  return 3 * publication.payload.length + entryBytes
+}
 
 export class Ring {
   /** Every publication that arrived after this is in here. Rises as old ones are evicted. */
@@ -23,11 +31,11 @@ export class Ring {
 
   push(publication: Publication): void {
     this.#publications.push(publication)
-    this.bytes += publication.payload.length + entryBytes
+    this.bytes += costOf(publication)
     while (this.#publications.length > this.#countMax || this.bytes > this.#bytesMax) {
       const oldest = this.#publications.shift()
       if (oldest === undefined) break
-      this.bytes -= oldest.payload.length + entryBytes
+      this.bytes -= costOf(oldest)
       this.since = oldest.arrival
     }
   }

@@ -34,14 +34,18 @@ export class Rings {
   }
 
   /** Begins a ring that is complete from `since` on, or marks the one there is as used. */
-  keep(interest: Interest, since: number): Ring {
-    const now = this.#clock.now()
+  keep(interest: Interest, since: number): void {
     const { ringCountMax, ringBytesMax } = this.#limits
-    interest.ring ??= new Ring(since, now, ringCountMax, ringBytesMax)
-    interest.ring.usedAt = now
+    interest.ring ??= new Ring(since, this.#clock.now(), ringCountMax, ringBytesMax)
+    this.use(interest)
+  }
+
+  /** Marks the ring as used, if there is one. */
+  use(interest: Interest): void {
+    if (interest.ring === undefined) return
+    interest.ring.usedAt = this.#clock.now()
     this.#interests.delete(interest)
     this.#interests.add(interest)
-    return interest.ring
   }
 
   push(ring: Ring, publication: Publication): void {
@@ -72,8 +76,10 @@ export class Rings {
   sweep(): void {
     const oldest = this.#clock.now() - this.#limits.lingerMs
     for (const interest of this.#interests) {
-      if (interest.ring !== undefined && interest.ring.usedAt > oldest) return
-      this.drop(interest)
+      if (interest.ring !== undefined && interest.ring.usedAt >= oldest) return
+      // A poll may wait longer than a ring lingers: as long as it is here, the ring is in use.
+      if (interest.readers > 0) this.use(interest)
+      else this.drop(interest)
     }
   }
 }

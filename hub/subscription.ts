@@ -7,4 +7,6 @@ export interface Subscription {
   readonly interest: Interest
   /** Place in `interest.subscriptions`; -1 once it has left. The hub's own. */
   index: number
+  /** Whether it asked the hub to keep what arrives. The hub's own. */
+  keepsRecent: boolean
 }
