@@ -115,7 +115,7 @@ test('keys from an address are there when the start is over (PROTOCOL 3.2)', asy
   assert.ok(!event.source.includes('tenant'))
 })
 
-test('an unknown kid is key_unknown, one fetch for many tokens, then accepted (PROTOCOL 3.6)', async (t) => {
+test('an unknown kid is key_unknown, is fetched once, then accepted (PROTOCOL 3.6)', async (t) => {
   const fixture = await Fixture.create(t)
   await fixture.open()
   fixture.answer = ok(bothSet)
@@ -128,7 +128,7 @@ test('an unknown kid is key_unknown, one fetch for many tokens, then accepted (P
   assert.equal(fixture.judge(fixture.sign(firstKey, 'first')), 'accepted')
 })
 
-test('within the cooldown an unknown kid waits for its end, for one fetch (PROTOCOL 3.6)', async (t) => {
+test('within the cooldown an unknown kid waits for its end (PROTOCOL 3.6)', async (t) => {
   const fixture = await Fixture.create(t)
   await fixture.open()
   fixture.answer = ok(bothSet)
@@ -159,7 +159,7 @@ test('forged kids cost the issuer one request in a cooldown (PROTOCOL 3.6)', asy
   assert.equal(fixture.events.ofType('keys_loaded'), 1)
 })
 
-test('what no new key could help is token_invalid, and nothing is fetched (PROTOCOL 3.6)', async (t) => {
+test('what no new key could help is token_invalid at once (PROTOCOL 3.6)', async (t) => {
   const fixture = await Fixture.create(t)
   await fixture.open([testSecret])
   fixture.clock.advance(jwksCooldownMs)
@@ -184,7 +184,7 @@ test('what no new key could help is token_invalid, and nothing is fetched (PROTO
   assert.equal(fixture.requests, 1)
 })
 
-test('an issuer that is away at start is tried again, and tokens wait for it (PROTOCOL 3.6)', async (t) => {
+test('an issuer that is away at start is tried again (PROTOCOL 3.6)', async (t) => {
   const fixture = await Fixture.create(t)
   fixture.answer = (response) => response.destroy()
   await fixture.open()
@@ -202,7 +202,7 @@ test('an issuer that is away at start is tried again, and tokens wait for it (PR
   assert.equal(fixture.judge(fixture.sign(firstKey, 'first')), 'accepted')
 })
 
-test('keys are refreshed in the background, and stay in force while the issuer is away', async (t) => {
+test('keys are refreshed, and stay in force while the issuer is away', async (t) => {
   const fixture = await Fixture.create(t)
   await fixture.open()
   fixture.answer = status(500)
@@ -230,7 +230,7 @@ test('a refresh takes away the keys that the issuer has withdrawn', async (t) =>
   assert.equal(fixture.judge(fixture.sign(secondKey, 'second')), 'key_unknown')
 })
 
-test('an answer that never comes, never ends, leads elsewhere or is no key set is a failure', async (t) => {
+test('an answer that is no key set, never comes or never ends is a failure', async (t) => {
   const fixture = await Fixture.create(t)
   await fixture.open()
   const chunk = Buffer.alloc(65_536, ' ')
