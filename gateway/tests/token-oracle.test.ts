@@ -79,7 +79,7 @@ class Tally {
   }
 }
 
-test('of every algorithm just those tokens are accepted that jose accepts (PROTOCOL 3.2)', async (t) => {
+test('for every algorithm the verdict on a token is that of jose (PROTOCOL 3.2)', async (t) => {
   const imported = await Promise.all(keys.map(importTestKey))
   const rings = keys.map((key, at) => ({ keys: [key], imported: imported.slice(at, at + 1) }))
   rings.push({ keys, imported })
