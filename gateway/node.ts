@@ -49,6 +49,8 @@ export interface Node {
   readonly onInternalError: (error: unknown) => void
 }
 
+const retryAfterSecondsSpread = 10
+
 /** `ms` since 1970 at which the identity's connection ends. */
 export function expiryOf(node: Node, expiresAt: number): number {
   return expiresAt + node.settings.clockToleranceSeconds * 1000
@@ -71,11 +73,16 @@ export function admissionProblem(node: Node): Problem | undefined {
   return undefined
 }
 
+/** Whole seconds, drawn anew for each answer (PROTOCOL 9.3). */
+export function retryAfter(node: Node): number {
+  return 1 + Math.floor(node.random() * retryAfterSecondsSpread)
+}
+
 export function busy(
   node: Node,
   code: 'draining' | 'overloaded' | 'broker_unavailable' | 'key_unknown',
   detail: string,
 ): Problem {
   // Jittered: who was refused together must not come back together.
-  return { code, detail, retryAfterSeconds: 1 + Math.floor(node.random() * 5) }
+  return { code, detail, retryAfterSeconds: retryAfter(node) }
 }
