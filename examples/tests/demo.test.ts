@@ -82,7 +82,7 @@ for (const { name, label, wire } of transports) {
     const promise = `${label}: lines, wire and delay are shown in a window of ${width} px`
     test(`${promise}, ${options.colorScheme}`, async (t) => {
       const { page, faults } = await open(t, name, options)
-      await untilDrawn(page, 3)
+      await untilDrawn(page, 6)
       assert.equal(await page.locator('#status').textContent(), 'Live')
       for (const delay of await delaysOf(page, name)) assert.match(delay, /^[\d.]+ m?s$/)
       await page.locator('#wire').getByText(wire).first().waitFor()
