@@ -1,6 +1,7 @@
 /** What each client frame does (PROTOCOL 4). Everything here answers; nothing here throws. */
 import type { ClientFrame, PublishFrame } from '../shared/frames.js'
 import { publishAccess, subscribeAccess } from './access.js'
+import { publishProblem } from './publish-endpoint.js'
 import type { WebSocketConnection } from './websocket-connection.js'
 
 export function handleFrame(connection: WebSocketConnection, bytes: Uint8Array): void {
@@ -71,7 +72,10 @@ function publish(connection: WebSocketConnection, frame: PublishFrame): void {
   const from = { sender: connection.identity.subject, contentType }
   void hub.publish(access.name, frame.payload, from).then((result) => {
     if (!connection.isOpen) return
-    if (!result.ok) return brokerUnavailable(connection, id)
+    if (!result.ok) {
+      const { code, detail } = publishProblem(connection.node, result.code)
+      return connection.fail(id, code, detail)
+    }
     counters.publicationsAccepted += 1
     connection.send({ type: 'published', id })
   })
@@ -83,7 +87,7 @@ function refresh(connection: WebSocketConnection, { id, token }: Frame<'refresh'
   if (!verdict.ok) return connection.fail(id, verdict.code, verdict.message)
   const { identity } = verdict
   if (identity.subject !== connection.identity.subject) {
-    return connection.fail(id, 'forbidden', 'The new token is for another subject.')
+    return connection.fail(id, 'token_invalid', 'The new token is for another subject.')
   }
   connection.identity = identity
   connection.send({ type: 'refreshed', id, expiresAt: identity.expiresAt })
@@ -92,8 +96,7 @@ function refresh(connection: WebSocketConnection, { id, token }: Frame<'refresh'
     const access = subscribeAccess(name, identity, settings.namespaces)
     if (access.ok) continue
     connection.unsubscribe(subscription)
-    connection.node.counters.refuse(access.code)
-    connection.send({ type: 'error', channel: name, code: access.code, message: access.message })
+    connection.sendEnded(name, access)
   }
 }
 

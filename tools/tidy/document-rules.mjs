@@ -63,7 +63,9 @@ function clausesCited(file) {
   const cited = []
   visit(file.tree, (node) => {
     if (!ts.isStringLiteralLike(node) && !ts.isTemplateExpression(node)) return
-    for (const [, list] of node.getText(file.tree).matchAll(/PROTOCOL (\d+\.\d+(?:, \d+\.\d+)*)/g)) {
+    for (const [, list] of node
+      .getText(file.tree)
+      .matchAll(/PROTOCOL (\d+\.\d+(?:, \d+\.\d+)*)/g)) {
       cited.push(...list.split(',').map((clause) => clause.trim()))
     }
   })
