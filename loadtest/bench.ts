@@ -1,4 +1,4 @@
-/** `npm run bench`: starts everything, runs the measurements one after the other, reports, cleans up. */
+/** `npm run bench`: runs the measurements one after the other, reports, cleans up. */
 import { parseOptions, type BenchOptions } from './bench-options.js'
 import { Children } from './children.js'
 import { obstacle, readMachine, type Machine } from './machine.js'

@@ -17,7 +17,7 @@ export interface Measurement {
 export interface Lab {
   readonly sizes: Sizes
   readonly publisher: Publisher
-  /** Both servers, each in a new process and with a load client for `sockets`; ended after `run`. */
+  /** Both servers in new processes, each with load clients for `sockets`; ended after `run`. */
   withSides<T>(
     sockets: number,
     nodeFlags: readonly string[],

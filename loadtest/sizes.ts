@@ -1,4 +1,4 @@
-/** How much each measurement does: in full for figures, small for CI, which looks only whether it works. */
+/** How much each measurement does: in full for figures, small to see whether it works. */
 
 export interface Sizes {
   readonly memory: {

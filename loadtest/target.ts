@@ -1,4 +1,4 @@
-/** A server under measurement. Gateway and bare engine look alike from here: only the command differs. */
+/** A server under measurement. Gateway and bare engine look alike from here. */
 import type { ChildProcess } from 'node:child_process'
 import type { Children } from './children.js'
 import { pathToFileURL } from 'node:url'
@@ -77,7 +77,7 @@ export async function settledMemory(target: Target): Promise<number> {
   for (let reading = 0; reading < readings; reading += 1) {
     await untilQuiet(target)
     await target.collect()
-    // V8 gives pages back from a thread of its own: the least of several readings is the settled one.
+    // V8 gives pages back from a thread of its own: the least of several readings has settled.
     await pause(200)
     least = Math.min(least, memoryOf(target.pid).residentBytes)
   }
