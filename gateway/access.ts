@@ -1,4 +1,4 @@
-/** Whether a client may subscribe or publish a name: grammar, namespace, permission, in this order. */
+/** Whether a client may subscribe or publish a name: grammar, permission, namespace, in this order. */
 import { isChannel, namespaceOf, type Channel } from '../shared/channel.js'
 import type { HttpCode } from '../shared/codes.js'
 import { isPattern, type Pattern } from '../shared/pattern.js'
@@ -19,13 +19,14 @@ export function subscribeAccess(
   namespaces: Namespaces,
 ): Access<Channel | Pattern> {
   if (!isChannel(name) && !isPattern(name)) return badName(name, 'channel or pattern')
+  // The permission first: a stranger does not learn which namespaces there are.
+  if (!identity.permissions.maySubscribe(name)) {
+    return no('forbidden', `The token does not allow subscribing to "${name}".`)
+  }
   const namespace = findNamespace(namespaces, name)
   if (namespace === undefined) return unknownNamespace(name)
   if (!isChannel(name) && !namespace.patterns) {
     return no('forbidden', `The namespace "${namespaceOf(name)}" does not allow patterns.`)
-  }
-  if (!identity.permissions.maySubscribe(name)) {
-    return no('forbidden', `The token does not allow subscribing to "${name}".`)
   }
   return { ok: true, name }
 }
@@ -36,10 +37,10 @@ export function publishAccess(
   namespaces: Namespaces,
 ): Access<Channel> {
   if (!isChannel(name)) return badName(name, 'channel')
-  if (findNamespace(namespaces, name) === undefined) return unknownNamespace(name)
   if (!identity.permissions.mayPublish(name)) {
     return no('forbidden', `The token does not allow publishing to "${name}".`)
   }
+  if (findNamespace(namespaces, name) === undefined) return unknownNamespace(name)
   return { ok: true, name }
 }
 

@@ -20,7 +20,6 @@ const rules: readonly Rule[] = [
   atMost('publicationBytesMax', 'frameBytesMax'),
   atMost('outboxBytesMax', 'outboxesBytesMax'),
   atMost('ringBytesMax', 'ringsBytesMax'),
-  together('natsUser', 'natsPassword'),
   together('natsPassword', 'natsUser'),
   together('natsCertFile', 'natsKeyFile'),
   together('natsKeyFile', 'natsCertFile'),

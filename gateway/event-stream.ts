@@ -6,10 +6,10 @@ import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
 import type { CursorScope } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
-import { blankEvent, namedEvent, retryLine } from './event-text.js'
+import { blankEvent, idLine, namedEvent, retryLine } from './event-text.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
-import { busy, expiryOf, firstHeartbeatAt, type Node } from './node.js'
+import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
 import { problemJson, type Problem } from './problem.js'
 import { unsubscribeAll, type Resumption } from './resume.js'
 
@@ -17,7 +17,8 @@ import { unsubscribeAll, type Resumption } from './resume.js'
 const writeBytesMax = 15_000
 /** The engine ends a stream 10 s after a failed write unless it is paused and resumed in time. */
 const nudgeMs = 4000
-const stallMsMax = 60_000
+/** So many heartbeat intervals without progress end a stream. */
+const stalledBeatsMax = 2
 
 export class EventStream implements Subscriber, Flushable, DueItem {
   readonly #node: Node
@@ -65,21 +66,26 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   }
 
   /** The subscriptions are in effect: says so, then what was missed, then what has arrived since. */
-  begin({ publications, gaps }: Resumption): void {
+  begin({ publications, gaps, position }: Resumption): void {
     const node = this.#node
     const arrived = this.#queue
     this.#queue = nothingQueued
     this.#queuedBytes = 0
     this.#hasBegun = true
     const welcome = {
-      connection: `${node.id}-${node.counters.handshakesAccepted.sse}`,
+      connection: nextConnectionId(node),
       node: node.id,
       expiresAt: this.#identity.expiresAt,
       heartbeatSeconds: node.settings.heartbeatSeconds,
       subscriptions: this.#scope.names,
     }
-    this.#enqueue(namedEvent('welcome', JSON.stringify(welcome)))
-    for (const gap of gaps) this.#enqueue(namedEvent('gap', JSON.stringify(gap)))
+    // A client that is cut off between welcome and a gap must hear of the gap again: its cursor
+    // moves on only with the last of them.
+    const id = idLine(this.#scope.cursor(position))
+    this.#enqueue(namedEvent('welcome', JSON.stringify(welcome), gaps.length === 0 ? id : ''))
+    for (const [at, gap] of gaps.entries()) {
+      this.#enqueue(namedEvent('gap', JSON.stringify(gap), at === gaps.length - 1 ? id : ''))
+    }
     for (const publication of publications) this.#enqueue(this.#scope.event(publication))
     for (const event of arrived) this.#enqueue(event)
     this.#heartbeatAt = firstHeartbeatAt(node)
@@ -159,7 +165,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   nudge(now: number): number | undefined {
     const res = this.#res
     if (res === undefined || this.#blockedAt === 0) return undefined
-    if (now - this.#blockedAt > stallMsMax) {
+    const stalledMs = now - this.#blockedAt
+    if (stalledMs > stalledBeatsMax * this.#node.settings.heartbeatSeconds * 1000) {
       this.#node.counters.refuse('slow_consumer')
       res.close()
       return undefined

@@ -7,7 +7,7 @@ import { channelsOf } from './event-stream-transport.js'
 import { bad, readEventsRequest, type EventsRequestResult } from './events-request.js'
 import { admissionProblem, busy, type Node } from './node.js'
 import { PendingPoll } from './pending-poll.js'
-import { sendProblem, type Problem } from './problem.js'
+import { sendProblem, statusLine, type Ending, type Problem } from './problem.js'
 import { identifyRequest } from './request-identity.js'
 import { readBody } from './request-body.js'
 import type { Request } from './request.js'
@@ -46,8 +46,20 @@ export function handlePollBody(
       if (question.ok) ask(node, scopes, res, request, question.value)
       else refuse(node, res, request, question.problem)
     },
-    failed: (problem) => refuse(node, res, request, problem, true),
+    failed: (problem) => refuse(node, res, request, problem, { closesConnection: true }),
   })
+}
+
+/** The head that a poll with `wait=0` would have, without its content (RFC 9110 9.3.2). */
+export function handlePollHead(node: Node, res: HttpResponse, request: Request): void {
+  const question = questionOfQuery(node, request.query)
+  const admitted = question.ok ? admit(node, request, question.value) : question
+  if (!admitted.ok) return refuse(node, res, request, admitted.problem, { isHead: true })
+  res.writeStatus(statusLine(200))
+  res.writeHeader('Content-Type', 'application/json')
+  res.writeHeader('Cache-Control', 'no-store')
+  node.origins.writeHeaders(res, request.origin)
+  res.endWithoutBody()
 }
 
 function ask(
@@ -153,10 +165,10 @@ function refuse(
   res: HttpResponse,
   request: Request,
   problem: Problem,
-  closesConnection = false,
+  ending: Ending = {},
 ): void {
   node.counters.handshakesRefused.poll += 1
   node.counters.refuse(problem.code)
   const writeHeaders = (): void => node.origins.writeHeaders(res, request.origin)
-  sendProblem(res, problem, writeHeaders, closesConnection)
+  sendProblem(res, problem, writeHeaders, ending)
 }

@@ -43,11 +43,15 @@ export interface Node {
   readonly wheel: DueWheel
   readonly outbox: OutboxBudget
   readonly origins: Origins
+  /** Welcomed so far: what makes the ids of connections differ. */
+  welcomed: number
   /** Set when the process is told to leave: newcomers are refused. */
   isDraining: boolean
   /** An exception at the top of an engine callback: a bug, told to whoever logs. */
   readonly onInternalError: (error: unknown) => void
 }
+
+const retryAfterSecondsSpread = 10
 
 /** `ms` since 1970 at which the identity's connection ends. */
 export function expiryOf(node: Node, expiresAt: number): number {
@@ -71,11 +75,22 @@ export function admissionProblem(node: Node): Problem | undefined {
   return undefined
 }
 
+/** Names a connection in its welcome and in our logs. */
+export function nextConnectionId(node: Node): string {
+  node.welcomed += 1
+  return `${node.id}-${node.welcomed}`
+}
+
+/** Whole seconds, drawn anew for each answer (PROTOCOL 9.3). */
+export function retryAfter(node: Node): number {
+  return 1 + Math.floor(node.random() * retryAfterSecondsSpread)
+}
+
 export function busy(
   node: Node,
   code: 'draining' | 'overloaded' | 'broker_unavailable' | 'key_unknown',
   detail: string,
 ): Problem {
   // Jittered: who was refused together must not come back together.
-  return { code, detail, retryAfterSeconds: 1 + Math.floor(node.random() * 5) }
+  return { code, detail, retryAfterSeconds: retryAfter(node) }
 }

@@ -11,6 +11,13 @@ export interface Problem {
   readonly retryAfterSeconds?: number
 }
 
+export interface Ending {
+  /** The request's body has not been read to its end: nothing can follow on this connection. */
+  readonly closesConnection?: boolean
+  /** The answer to a HEAD: the same head, no content. */
+  readonly isHead?: boolean
+}
+
 export function problemJson({ code, detail }: Problem): string {
   const status = httpStatus[code]
   const title = STATUS_CODES[status] ?? code
@@ -21,15 +28,19 @@ export function statusLine(status: number): string {
   return `${status} ${STATUS_CODES[status] ?? ''}`
 }
 
+/** RFC 6750 3.1: who sent no token learns only that one is wanted. */
+function challenge(code: HttpCode): string {
+  return code === 'token_missing' ? 'Bearer' : 'Bearer error="invalid_token"'
+}
+
 /**
- * Answers with the problem. `writeHeaders` adds what the route needs (CORS, `Allow`). The
- * connection is kept unless the request's body has not been read.
+ * Answers with the problem. `writeHeaders` adds what the route needs (CORS, `Allow`).
  */
 export function sendProblem(
   res: HttpResponse,
   problem: Problem,
   writeHeaders: (res: HttpResponse) => void = () => {},
-  closesConnection = false,
+  ending: Ending = {},
 ): void {
   const status = httpStatus[problem.code]
   res.cork(() => {
@@ -39,8 +50,11 @@ export function sendProblem(
     if (problem.retryAfterSeconds !== undefined) {
       res.writeHeader('Retry-After', String(problem.retryAfterSeconds))
     }
-    if (status === 401) res.writeHeader('WWW-Authenticate', 'Bearer')
+    if (status === 401) res.writeHeader('WWW-Authenticate', challenge(problem.code))
     writeHeaders(res)
-    res.end(problemJson(problem), closesConnection)
+    const body = problemJson(problem)
+    // With a length the older build does not count the response as answered, and ends the process.
+    if (ending.isHead === true) res.endWithoutBody()
+    else res.end(body, ending.closesConnection === true)
   })
 }

@@ -3,17 +3,17 @@ import type { HttpResponse } from 'uWebSockets.js'
 import { decodePublishBody } from '../shared/json-codec.js'
 import { publishAccess } from './access.js'
 import { busy, type Node } from './node.js'
-import { sendProblem, type Problem } from './problem.js'
+import { sendProblem, type Ending, type Problem } from './problem.js'
 import { identifyRequest } from './request-identity.js'
 import { readBody } from './request-body.js'
 import type { Request } from './request.js'
 
 export function handlePublish(node: Node, res: HttpResponse, request: Request): void {
   let isOpen = true
-  const refuse = (problem: Problem, closesConnection = false): void => {
+  const refuse = (problem: Problem, ending: Ending = {}): void => {
     node.counters.refuse(problem.code)
     const writeHeaders = (): void => node.origins.writeHeaders(res, request.origin)
-    sendProblem(res, problem, writeHeaders, closesConnection)
+    sendProblem(res, problem, writeHeaders, ending)
   }
   readBody(node, res, {
     done: (body) => {
@@ -28,7 +28,7 @@ export function handlePublish(node: Node, res: HttpResponse, request: Request): 
         sendPublished(node, res, request)
       })
     },
-    failed: (problem) => refuse(problem, true),
+    failed: (problem) => refuse(problem, { closesConnection: true }),
   })
 }
 

@@ -19,9 +19,9 @@ export interface Resumption {
   readonly gaps: readonly Gap[]
   /** For each channel that the cursor covers: whether nothing is missing. */
   readonly recovered: Readonly<Record<string, boolean>>
+  /** The arrival after which the reader goes on: just before the first of `publications`. */
+  readonly position: number
 }
-
-const nothing: Resumption = { publications: [], gaps: [], recovered: {} }
 
 /** Subscribes to all, or to none: undefined if the node holds as many channels as it may. */
 export function subscribeAll(
@@ -52,17 +52,16 @@ export function resume(
   subscriptions: readonly Subscription[],
   cursor: Cursor | undefined,
 ): Resumption {
-  const position = cursor?.ephemeral
-  if (position === undefined) return nothing
+  const shown = cursor?.ephemeral
   const publications: Publication[] = []
   const gaps: Gap[] = []
   const recovered: Record<string, boolean> = {}
   for (const subscription of subscriptions) {
     const { name } = subscription.interest
     // A channel that is new in this request begins now, as it would without a cursor.
-    if (!position.channels.includes(channelHash(name))) continue
-    const isOurs = position.node === node.id
-    const missed = isOurs ? node.hub.recent(subscription, position.arrival) : undefined
+    if (shown === undefined || !shown.channels.includes(channelHash(name))) continue
+    const isOurs = shown.node === node.id
+    const missed = isOurs ? node.hub.recent(subscription, shown.arrival) : undefined
     recovered[name] = missed !== undefined
     if (missed !== undefined) publications.push(...missed)
     else {
@@ -72,7 +71,9 @@ export function resume(
     }
   }
   publications.sort((a, b) => a.arrival - b.arrival)
-  return { publications, gaps, recovered }
+  const [first] = publications
+  const position = first === undefined ? node.hub.arrival : first.arrival - 1
+  return { publications, gaps, recovered, position }
 }
 
 /** True when all receive what is published from now on; else false, or a promise of either. */

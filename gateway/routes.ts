@@ -2,7 +2,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { handleEventStream } from './event-stream-transport.js'
-import { handlePoll, handlePollBody } from './long-poll-transport.js'
+import { handlePoll, handlePollBody, handlePollHead } from './long-poll-transport.js'
 import type { Node } from './node.js'
 import { sendProblem, statusLine, type Problem } from './problem.js'
 import { handlePublish } from './publish-endpoint.js'
@@ -23,6 +23,7 @@ export function addRoutes(app: TemplatedApp, node: Node, scopes: CursorScopes): 
     if (request.accept.includes('text/event-stream')) handleEventStream(node, scopes, res, request)
     else handlePoll(node, scopes, res, request)
   })
+  route.add(eventsPath, 'HEAD', (res, request) => handlePollHead(node, res, request))
   route.add(eventsPath, 'POST', (res, request) => handlePollBody(node, scopes, res, request))
   route.close(eventsPath, 'GET, HEAD, POST, OPTIONS')
   route.add(publishPath, 'POST', (res, request) => handlePublish(node, res, request))
@@ -40,7 +41,7 @@ class Router {
     this.#node = node
   }
 
-  add(path: string, method: 'GET' | 'POST', handler: Handler): void {
+  add(path: string, method: 'GET' | 'HEAD' | 'POST', handler: Handler): void {
     const { origins } = this.#node
     const checked: Handler = (res, request) => {
       if (origins.allows(request.origin)) return handler(res, request)
@@ -48,24 +49,13 @@ class Router {
       this.#refuse(res, request, { code: 'origin_refused', detail })
     }
     if (method === 'GET') this.#app.get(path, this.#guard(checked))
+    else if (method === 'HEAD') this.#app.head(path, this.#guard(checked))
     else this.#app.post(path, this.#guard(checked))
   }
 
   /** Answers every other method of the path. */
   close(path: string, allow: string): void {
     const { origins } = this.#node
-    if (allow.includes('HEAD')) {
-      this.#app.head(
-        path,
-        this.#guard((res, request) => {
-          res.writeStatus(statusLine(200))
-          res.writeHeader('Allow', allow)
-          res.writeHeader('Cache-Control', 'no-store')
-          origins.writeHeaders(res, request.origin)
-          res.endWithoutBody()
-        }),
-      )
-    }
     this.#app.options(
       path,
       this.#guard((res, request) => {

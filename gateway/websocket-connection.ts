@@ -7,10 +7,11 @@ import type { Pattern } from '../shared/pattern.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
+import { subscribeAccess, type Refusal } from './access.js'
 import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
-import { expiryOf, firstHeartbeatAt, type Node } from './node.js'
+import { expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
 import { TokenBucket } from './rate-limit.js'
 import type { WireFormat } from './wire-format.js'
 
@@ -38,6 +39,14 @@ export const engineBackpressureMax = 1_048_576
 const corkedFramesMax = 16
 const corkedBytesMax = 16_384
 
+/** Heartbeats without progress while bytes wait; each heartbeat adds its own few bytes once. */
+const stalledBeatsMax = 2
+
+const noRoom: Refusal = {
+  code: 'overloaded',
+  message: 'This node holds as many channels as it may.',
+}
+
 export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, DueItem {
   identity: Identity
   readonly format: WireFormat
@@ -56,6 +65,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   #heartbeatAt = 0
   #bucket: TokenBucket | undefined = undefined
   #rateLimitedAt = 0
+  #beatBytes = 0
+  #stalledBeats = 0
 
   constructor(node: Node, identity: Identity, format: WireFormat, handle: FrameHandler) {
     this.node = node
@@ -78,15 +89,16 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     node.counters.connections.websocket += 1
     this.#heartbeatAt = firstHeartbeatAt(node)
     node.wheel.add(this, Math.min(this.#heartbeatAt, expiryOf(node, this.identity.expiresAt)))
-    for (const name of this.identity.permissions.channels) this.subscribe(name)
+    const refused = this.#subscribeClaimed()
     this.send({
       type: 'welcome',
-      connection: `${node.id}-${node.counters.handshakesAccepted.websocket}`,
+      connection: nextConnectionId(node),
       node: node.id,
       expiresAt: this.identity.expiresAt,
       heartbeatSeconds: node.settings.heartbeatSeconds,
       subscriptions: this.#subscriptions.map(({ interest }) => interest.name),
     })
+    for (const [name, refusal] of refused) this.sendEnded(name, refusal)
   }
 
   message(bytes: ArrayBuffer, isBinary: boolean): void {
@@ -162,6 +174,12 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.send({ type: 'error', ...(id === undefined ? {} : { id }), code, message })
   }
 
+  /** The subscription of `channel` is refused or over, and no frame of the client's asked for it. */
+  sendEnded(channel: string, { code, message }: Refusal): void {
+    this.node.counters.refuse(code)
+    this.send({ type: 'error', channel, code, message })
+  }
+
   /** Never from `deliver`: the engine calls `closed` before `end` returns. */
   close(reason: CloseReason): void {
     if (this.#socket === undefined) return
@@ -205,6 +223,10 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     }
     if (now >= this.#heartbeatAt) {
       this.#heartbeatAt = now + this.node.settings.heartbeatSeconds * 1000
+      if (this.#hasStalled()) {
+        this.close('slow_consumer')
+        return undefined
+      }
       // The frame is for clients that cannot see a ping; both leave in one send.
       socket.cork(() => {
         this.flush()
@@ -217,6 +239,18 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
 
   leave(): void {
     this.close('draining')
+  }
+
+  /** The `channels` claim: subscribed without being asked for. Returns what had to be refused. */
+  #subscribeClaimed(): [string, Refusal][] {
+    const { settings } = this.node
+    const refused: [string, Refusal][] = []
+    for (const name of this.identity.permissions.channels) {
+      const access = subscribeAccess(name, this.identity, settings.namespaces)
+      if (!access.ok) refused.push([name, access])
+      else if (this.subscribe(access.name) === undefined) refused.push([name, noRoom])
+    }
+    return refused
   }
 
   #enqueue(frame: Uint8Array): void {
@@ -250,6 +284,14 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     const { outbox } = this.node
     this.#heldBytes = outbox.adjust(this.#heldBytes, this.#bufferedBytes())
     if (this.#heldBytes > outbox.highBytes) this.#isBehind = true
+  }
+
+  /** True at the second heartbeat in a row that finds the same bytes still waiting. */
+  #hasStalled(): boolean {
+    const waiting = this.#bufferedBytes()
+    this.#stalledBeats = waiting > 0 && waiting === this.#beatBytes ? this.#stalledBeats + 1 : 0
+    this.#beatBytes = waiting
+    return this.#stalledBeats >= stalledBeatsMax
   }
 
   #bufferedBytes(): number {

@@ -87,7 +87,7 @@ function refresh(connection: WebSocketConnection, { id, token }: Frame<'refresh'
   if (!verdict.ok) return connection.fail(id, verdict.code, verdict.message)
   const { identity } = verdict
   if (identity.subject !== connection.identity.subject) {
-    return connection.fail(id, 'forbidden', 'The new token is for another subject.')
+    return connection.fail(id, 'token_invalid', 'The new token is for another subject.')
   }
   connection.identity = identity
   connection.send({ type: 'refreshed', id, expiresAt: identity.expiresAt })
@@ -96,8 +96,7 @@ function refresh(connection: WebSocketConnection, { id, token }: Frame<'refresh'
     const access = subscribeAccess(name, identity, settings.namespaces)
     if (access.ok) continue
     connection.unsubscribe(subscription)
-    connection.node.counters.refuse(access.code)
-    connection.send({ type: 'error', channel: name, code: access.code, message: access.message })
+    connection.sendEnded(name, access)
   }
 }
 

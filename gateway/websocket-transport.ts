@@ -9,7 +9,7 @@ import type {
 } from 'uWebSockets.js'
 import { closeCode } from '../shared/codes.js'
 import type { TokenRefusal } from './authenticator.js'
-import { admissionProblem, busy, type Node } from './node.js'
+import { admissionProblem, busy, retryAfter, type Node } from './node.js'
 import { sendProblem, type Problem } from './problem.js'
 import { KeyedRateLimit } from './rate-limit.js'
 import { copyRequest, type Request } from './request.js'
@@ -109,7 +109,7 @@ class Upgrade {
       node.counters.refuse(code)
       return accept(new RefusedSocket(code))
     }
-    if (isBrowser) return this.#refuse(res, tooManyRefusals, request)
+    if (isBrowser) return this.#refuse(res, tooManyRefusals(node), request)
     const problem = code === 'key_unknown' ? busy(node, code, message) : { code, detail: message }
     this.#refuse(res, problem, request)
   }
@@ -149,10 +149,9 @@ class RefusedSocket implements SocketOwner {
   closed(): void {}
 }
 
-const tooManyRefusals: Problem = {
-  code: 'rate_limited',
-  detail: 'This address has tried too many bad tokens; come back later.',
-  retryAfterSeconds: 10,
+function tooManyRefusals(node: Node): Problem {
+  const detail = 'This address has tried too many bad tokens; come back later.'
+  return { code: 'rate_limited', detail, retryAfterSeconds: retryAfter(node) }
 }
 
 function badRequest(detail: string): Problem {

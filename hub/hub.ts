@@ -145,6 +145,8 @@ export class Hub {
     const { interest } = subscription
     if (!subscription.keepsRecent) interest.readers += 1
     subscription.keepsRecent = true
+    // Before a new ring the node may not have listened: no cursor from then may equal its start.
+    if (interest.ring === undefined) this.#arrival += 1
     this.rings.keep(interest, this.#arrival)
   }
 

@@ -1,4 +1,4 @@
-/** What a client may send: the check of a decoded value, the same for JSON and MessagePack (PROTOCOL 4). */
+/** What a client may send: the check of a decoded value, for JSON and MessagePack (PROTOCOL 4). */
 import { isChannel, type Channel } from './channel.js'
 import type { ClientFrame, PublishRequest } from './frames.js'
 import { isPattern, type Pattern } from './pattern.js'
@@ -102,7 +102,8 @@ function readRequest(value: Members, readPayload: PayloadReader): PublishRequest
 }
 
 function isMembers(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (typeof value !== 'object' || value === null) return false
+  return !Array.isArray(value) && !(value instanceof Uint8Array)
 }
 
 function isRequestType(type: string): type is 'subscribe' | 'unsubscribe' | 'publish' | 'refresh' {

@@ -147,7 +147,7 @@ const badValues: readonly [string, string][] = [
   ['TIDEGATE_SUBJECT_PREFIX', 'rt.>'],
   ['TIDEGATE_SUBJECT_PREFIX', 'rt.'],
   ['TIDEGATE_NATS_URL', 'localhost:4222'],
-  ['TIDEGATE_NATS_URL', 'nats://user:password@host:4222'],
+  ['TIDEGATE_NATS_URL', 'nats://host:4222/path'],
   ['TIDEGATE_JWKS_URL', 'ftp://host/jwks'],
   ['TIDEGATE_JWKS_FILE', '/no/such/file'],
   ['TIDEGATE_JWKS_FILE', tmpdir()],
@@ -215,7 +215,7 @@ test('no fault and no description ever shows a secret', () => {
   const values = {
     TIDEGATE_JWT_SECRET: 'hush-1',
     TIDEGATE_JWT_SECERT: 'hush-2',
-    TIDEGATE_NATS_URL: 'nats://me:hush-3@host',
+    TIDEGATE_NATS_URL: 'nat://me:hush-3@host',
   }
   const file = temporaryFile('a.json', '{"TIDEGATE_NATS_PASSWORD": "hush-4", }')
   const faults = faultsOf({ env: values, file })
@@ -224,7 +224,7 @@ test('no fault and no description ever shows a secret', () => {
 
   const env = {
     TIDEGATE_JWT_SECRET: secret,
-    TIDEGATE_NATS_URL: 'nats://host:4222',
+    TIDEGATE_NATS_URL: 'nats://a:4222, nats://me:hush-4@b:4222',
     TIDEGATE_NATS_TOKEN: 'hush-5',
   }
   const described = describeConfig(loadConfigWithSources({ env, openFilesMax }))
