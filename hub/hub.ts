@@ -172,9 +172,6 @@ export class Hub {
       this.#broker.subscribe(this.#publishPrefix + name, (message) => this.#receive(self, message)),
     )
     this.#interests.set(name, interest)
-    // A cursor taken before this moment must not seem to be covered by the ring that begins now:
-    // what was published while nobody here wanted the channel has not arrived.
-    this.#arrival += 1
     return interest
   }
 
