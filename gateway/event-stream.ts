@@ -1,10 +1,12 @@
 /** One event stream (SSE): its own bounded queue in front of the engine, which has none to look at. */
 import type { HttpResponse } from 'uWebSockets.js'
+import type { Channel } from '../shared/channel.js'
 import type { GapReason } from '../shared/codes.js'
+import type { Pattern } from '../shared/pattern.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
-import type { CursorScope } from './cursor-scope.js'
+import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import { blankEvent, idLine, namedEvent, retryLine } from './event-text.js'
 import type { Flushable } from './flush-queue.js'
@@ -24,7 +26,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   readonly #node: Node
   readonly #identity: Identity
   readonly #scope: CursorScope
-  readonly #onClosed: () => void
+  readonly #scopes: CursorScopes
   /** Undefined once it is closed. */
   #res: HttpResponse | undefined
   #subscriptions: readonly Subscription[] = []
@@ -41,15 +43,15 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   constructor(
     node: Node,
     identity: Identity,
-    scope: CursorScope,
+    scopes: CursorScopes,
+    names: readonly (Channel | Pattern)[],
     res: HttpResponse,
-    onClosed: () => void,
   ) {
     this.#node = node
     this.#identity = identity
-    this.#scope = scope
+    this.#scopes = scopes
+    this.#scope = scopes.hold(names)
     this.#res = res
-    this.#onClosed = onClosed
     node.counters.connections.sse += 1
     res.onAborted(() => this.#closed())
     res.onWritable(() => this.#writable())
@@ -238,7 +240,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     this.#node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(this.#node, this.#subscriptions)
     this.#subscriptions = []
-    this.#onClosed()
+    this.#scopes.release(this.#scope)
   }
 }
 

@@ -12,6 +12,7 @@ import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
 import { expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
+import { Outbox } from './outbox.js'
 import { TokenBucket } from './rate-limit.js'
 import type { WireFormat } from './wire-format.js'
 
@@ -35,10 +36,6 @@ export interface FrameHandler {
 
 /** The engine drops what goes over this, pings too: our own marks lie far below it. */
 export const engineBackpressureMax = 1_048_576
-/** Under one cork; the connection may turn out to be behind after any of these. */
-const corkedFramesMax = 16
-const corkedBytesMax = 16_384
-
 /** Heartbeats without progress while bytes wait; each heartbeat adds its own few bytes once. */
 const stalledBeatsMax = 2
 
@@ -48,25 +45,24 @@ const noRoom: Refusal = {
 }
 
 export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, DueItem {
-  identity: Identity
-  readonly format: WireFormat
+  // What a delivery touches stands first and together: a fan-out walks thousands of these.
   readonly node: Node
-  readonly #handle: FrameHandler
+  readonly format: WireFormat
+  #outbox: Outbox = Outbox.empty
+  #isBehind = false
   /** Undefined before `opened` and after `closed`. */
   #socket: WebSocket<SocketData> | undefined = undefined
+  #heldBytes = 0
+  identity: Identity
+  readonly #handle: FrameHandler
   #subscriptions: Subscription[] = []
-  /** Most ticks bring one frame: the array is made only for the second. */
-  #first: Uint8Array | undefined = undefined
-  #rest: Uint8Array[] | undefined = undefined
-  #isBehind = false
   /** Subscriptions that lost publications while behind: they hear a gap when it is live again. */
   #lossy: Set<Subscription> | undefined = undefined
-  #heldBytes = 0
   #heartbeatAt = 0
-  #bucket: TokenBucket | undefined = undefined
-  #rateLimitedAt = 0
   #beatBytes = 0
   #stalledBeats = 0
+  #bucket: TokenBucket | undefined = undefined
+  #rateLimitedAt = 0
 
   constructor(node: Node, identity: Identity, format: WireFormat, handle: FrameHandler) {
     this.node = node
@@ -99,6 +95,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
       subscriptions: this.#subscriptions.map(({ interest }) => interest.name),
     })
     for (const [name, refusal] of refused) this.sendEnded(name, refusal)
+    // The engine has corked the answer to the upgrade: the welcome leaves in the same send.
+    this.flush()
   }
 
   message(bytes: ArrayBuffer, isBinary: boolean): void {
@@ -117,8 +115,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
 
   closed(): void {
     this.#socket = undefined
-    this.#first = undefined
-    this.#rest = undefined
+    this.#outbox = Outbox.empty
     this.#lossy = undefined
     this.node.outbox.adjust(this.#heldBytes, 0)
     this.node.counters.connections.websocket -= 1
@@ -190,17 +187,17 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
 
   flush(): void {
     const socket = this.#socket
-    const first = this.#first
-    if (socket === undefined || first === undefined) return
-    const rest = this.#rest
-    this.#first = undefined
-    if (rest === undefined) {
-      if (socket.send(first, this.format.isBinary) !== 1) this.#noteBuffered()
-      return
+    const outbox = this.#outbox
+    if (socket === undefined || outbox === Outbox.empty) return
+    this.#outbox = Outbox.empty
+    const { isBinary } = this.format
+    for (const portion of outbox.portions) {
+      const only = portion.length === 1 ? portion[0] : undefined
+      if (only !== undefined && socket.send(only, isBinary) === 1) continue
+      if (only === undefined) sendTogether(socket, portion, isBinary)
+      // Inside a cork the first failing send still says that it went well: look here.
+      this.#noteBuffered()
     }
-    this.#rest = undefined
-    rest.unshift(first)
-    this.#sendCorked(socket, rest)
   }
 
   drained(): void {
@@ -254,36 +251,17 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   }
 
   #enqueue(frame: Uint8Array): void {
-    if (this.#first === undefined) {
-      this.#first = frame
-      this.node.flushQueue.add(this)
-    } else if (this.#rest === undefined) this.#rest = [frame]
-    else this.#rest.push(frame)
+    if (this.#outbox === Outbox.empty) this.node.flushQueue.add(this)
+    this.#outbox = this.#outbox.append(frame)
     this.node.flushQueue.countFrame()
   }
 
-  /** A cork holds 16 KB: more is sent in portions, and not at all once the connection is behind. */
-  #sendCorked(socket: WebSocket<SocketData>, frames: readonly Uint8Array[]): void {
-    const { isBinary } = this.format
-    let at = 0
-    while (at < frames.length) {
-      socket.cork(() => {
-        const end = Math.min(at + corkedFramesMax, frames.length)
-        for (let bytes = 0; at < end && bytes < corkedBytesMax; at += 1) {
-          const frame = frames[at] as Uint8Array
-          bytes += frame.length
-          socket.send(frame, isBinary)
-        }
-      })
-      // Inside a cork the first failing send still says that it went well: look here.
-      this.#noteBuffered()
-    }
-  }
-
   #noteBuffered(): void {
+    const buffered = this.#bufferedBytes()
+    if (buffered === 0 && this.#heldBytes === 0) return
     const { outbox } = this.node
-    this.#heldBytes = outbox.adjust(this.#heldBytes, this.#bufferedBytes())
-    if (this.#heldBytes > outbox.highBytes) this.#isBehind = true
+    this.#heldBytes = outbox.adjust(this.#heldBytes, buffered)
+    if (buffered > outbox.highBytes) this.#isBehind = true
   }
 
   /** True at the second heartbeat in a row that finds the same bytes still waiting. */
@@ -311,4 +289,30 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     } else counters.refuse('rate_limited')
     return false
   }
+}
+
+/** Handed over in these, so that a flush makes no closure for each connection. */
+const corked: {
+  socket: WebSocket<SocketData> | undefined
+  frames: readonly Uint8Array[]
+  isBinary: boolean
+} = { socket: undefined, frames: [], isBinary: false }
+
+function sendCorked(): void {
+  const { socket, frames, isBinary } = corked
+  if (socket === undefined) return
+  for (const frame of frames) socket.send(frame, isBinary)
+}
+
+/** One cork, so that the frames leave in one send. */
+function sendTogether(
+  socket: WebSocket<SocketData>,
+  frames: readonly Uint8Array[],
+  isBinary: boolean,
+): void {
+  corked.socket = socket
+  corked.frames = frames
+  corked.isBinary = isBinary
+  socket.cork(sendCorked)
+  corked.socket = undefined
 }
