@@ -90,7 +90,7 @@ test('npm start says in a sentence that its port is taken', limit, async (t) => 
 
 test(
   'npm start over NATS runs a service as a process of its own, and ends it',
-  minute,
+  limit,
   async (t) => {
     const node = startNode(t, '--nats', `nats://${await startNats(t)}`)
     const [, poll] = await node.says(/By long-poll:\n +(curl .*)\n/)
