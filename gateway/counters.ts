@@ -1,5 +1,5 @@
 /** What a node counts on its hot paths: plain numbers, read when the metrics are scraped. */
-import type { CloseReason, FrameCode } from '../shared/codes.js'
+import type { CloseReason, FrameCode, GapReason } from '../shared/codes.js'
 
 export const transports = ['websocket', 'sse', 'poll'] as const
 export type Transport = (typeof transports)[number]
@@ -17,9 +17,9 @@ export class Counters {
   readonly deliveries: Record<Transport, number> = perTransport()
   /** Publications not delivered to a connection because it was behind; each stretch ends with a gap. */
   readonly deliveriesDropped: Record<Transport, number> = perTransport()
-  readonly framesReceived: Record<string, number> = {}
+  framesReceived = 0
   readonly refusals: Partial<Record<FrameCode | CloseReason, number>> = {}
-  readonly gaps: Record<string, number> = {}
+  readonly gaps: Partial<Record<GapReason, number>> = {}
   subscriptions = 0
   publicationsAccepted = 0
   /** Connections closed at their token's expiry. */
@@ -29,5 +29,9 @@ export class Counters {
 
   refuse(code: FrameCode | CloseReason): void {
     this.refusals[code] = (this.refusals[code] ?? 0) + 1
+  }
+
+  gap(reason: GapReason): void {
+    this.gaps[reason] = (this.gaps[reason] ?? 0) + 1
   }
 }

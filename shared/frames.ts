@@ -1,17 +1,23 @@
-/** The frames of the WebSocket protocol, both ways (PROTOCOL 4). One closed union for each direction. */
+/** The frames of the WebSocket protocol (PROTOCOL 4): one closed union for each direction. */
+import type { Channel } from './channel.js'
 import type { FrameCode, GapReason } from './codes.js'
+import type { Pattern } from './pattern.js'
 
 export type ClientFrame =
-  | { readonly type: 'subscribe'; readonly id: number; readonly channel: string }
-  | { readonly type: 'unsubscribe'; readonly id: number; readonly channel: string }
+  | { readonly type: 'subscribe'; readonly id: number; readonly channel: Channel | Pattern }
+  | { readonly type: 'unsubscribe'; readonly id: number; readonly channel: Channel | Pattern }
   | PublishFrame
   | { readonly type: 'refresh'; readonly id: number; readonly token: string }
   | { readonly type: 'ping'; readonly id?: number }
 
-export interface PublishFrame {
+export interface PublishFrame extends PublishRequest {
   readonly type: 'publish'
   readonly id: number
-  readonly channel: string
+}
+
+/** What a client publishes, by frame or by HTTP. */
+export interface PublishRequest {
+  readonly channel: Channel
   /** The bytes as the client sent them: never parsed and written again. */
   readonly payload: Uint8Array
   /** Absent: the payload is JSON. */

@@ -1,0 +1,186 @@
+/** WebSocket: subscriptions by frame, the token refreshed in band (PROTOCOL 4). */
+import { closeCode, httpStatus, type FrameCode, type HttpCode } from '../shared/codes.js'
+import type { ErrorFrame, PublicationFrame, ServerFrame, WelcomeFrame } from '../shared/frames.js'
+import type { Clock } from './clock.js'
+import { eventsUrl } from './events-url.js'
+import { SingleConnection } from './single-connection.js'
+import { systemClock } from './system-clock.js'
+import type { Connection, ConnectionEvent, ConnectionRequest, Transport } from './transport.js'
+
+/** What is needed of a WebSocket; the browser's own fits, and so does the npm package `ws`. */
+export interface Socket {
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void
+  addEventListener(type: 'close', listener: (event: SocketClose) => void): void
+  addEventListener(type: 'error', listener: () => void): void
+  send(text: string): void
+  close(code?: number): void
+}
+
+export interface SocketClose {
+  readonly code: number
+  readonly reason: string
+}
+
+export type OpenSocket = (url: string, protocols: string[]) => Socket
+
+/** A refused socket opens, too, so only the `welcome` is success, and it is not waited for long. */
+const welcomeWithinMs = 10_000
+/** The token is renewed when this part of its remaining life has passed. */
+const refreshAfterPart = 0.8
+
+export class WebSocketTransport implements Transport {
+  readonly name = 'websocket'
+  readonly #clock: Clock
+  readonly #openSocket: OpenSocket
+
+  constructor(clock: Clock = systemClock, openSocket: OpenSocket = openPlatformSocket) {
+    this.#clock = clock
+    this.#openSocket = openSocket
+  }
+
+  open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void): Connection {
+    const connection = new WebSocketConnection(request, onEvent, this.#clock)
+    void connection.start(this.#openSocket)
+    return connection
+  }
+}
+
+function openPlatformSocket(url: string, protocols: string[]): Socket {
+  return new WebSocket(url, protocols)
+}
+
+class WebSocketConnection extends SingleConnection {
+  readonly #clock: Clock
+  #socket: Socket | undefined
+  #heardAt = 0
+  #silenceMsMax = welcomeWithinMs
+  #cancelSilence: () => void = () => undefined
+  #cancelRefresh: () => void = () => undefined
+  #lastId = 0
+  /** Which channel a subscribe frame asked for, until it is answered. */
+  readonly #asked = new Map<number, string>()
+
+  constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void, clock: Clock) {
+    super(request, onEvent)
+    this.#clock = clock
+  }
+
+  async start(openSocket: OpenSocket): Promise<void> {
+    const token = await this.fetchToken()
+    if (token === undefined) return
+    const url = eventsUrl(this.request.url)
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+    this.emit({ type: 'wire', direction: 'out', text: `GET ${url.pathname} Upgrade: websocket` })
+    const socket = openSocket(url.href, ['tidegate.v1.json', `bearer.${token}`])
+    this.#socket = socket
+    socket.addEventListener('message', (event) => this.#hear(event.data))
+    socket.addEventListener('close', (event) => this.#lose(event.code, event.reason))
+    socket.addEventListener('error', () => undefined) // `close` follows and says more
+    this.#heardAt = this.#clock.now()
+    this.#watchSilence()
+  }
+
+  protected release(): void {
+    this.#cancelSilence()
+    this.#cancelRefresh()
+    this.#socket?.close(1000)
+  }
+
+  #hear(data: unknown): void {
+    if (this.isClosed || typeof data !== 'string') return
+    this.#heardAt = this.#clock.now()
+    this.emit({ type: 'wire', direction: 'in', text: data })
+    const frame = this.parse(data) as ServerFrame | PublicationFrame | undefined
+    switch (frame?.type) {
+      case undefined:
+        return
+      case 'publication':
+        return this.emit({ type: 'publication', publication: frame })
+      case 'welcome':
+        return this.#greet(frame)
+      case 'subscribed':
+        this.#asked.delete(frame.id)
+        return
+      case 'refreshed':
+        return this.#refreshBefore(frame.expiresAt)
+      case 'gap':
+        return this.emit({ type: 'gap', channel: frame.channel, reason: frame.reason })
+      case 'error':
+        return this.#refuse(frame)
+      case 'heartbeat':
+      case 'pong':
+      case 'published':
+      case 'unsubscribed':
+        return
+    }
+  }
+
+  #greet(frame: WelcomeFrame): void {
+    this.#silenceMsMax = frame.heartbeatSeconds * 2000
+    this.#refreshBefore(frame.expiresAt)
+    this.emit({ type: 'welcome' })
+    for (const channel of this.request.channels) {
+      if (frame.subscriptions.includes(channel)) continue
+      const id = ++this.#lastId
+      this.#asked.set(id, channel)
+      this.#send(JSON.stringify({ type: 'subscribe', id, channel }))
+    }
+  }
+
+  #refuse({ id = 0, code, message, channel = this.#asked.get(id) }: ErrorFrame): void {
+    const isSubscribe = this.#asked.delete(id)
+    // A subscription that could not be made now is made by coming back, as a poll would.
+    if (isSubscribe && isPassing(code)) return this.end({ code, message, retryable: true })
+    this.emit({ type: 'problem', code, message, ...(channel !== undefined && { channel }) })
+  }
+
+  #send(text: string, shown: string = text): void {
+    this.emit({ type: 'wire', direction: 'out', text: shown })
+    if (!this.isClosed) this.#socket?.send(text)
+  }
+
+  /** By this machine's clock: where that is wrong, we are closed with 4003 and come back. */
+  #refreshBefore(expiresAt: number): void {
+    this.#cancelRefresh()
+    const remainingMs = expiresAt - this.#clock.now()
+    if (remainingMs <= 0) return
+    this.#cancelRefresh = this.#clock.after(remainingMs * refreshAfterPart, () => {
+      void this.#refresh()
+    })
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      const token = await this.request.token()
+      const frame = { type: 'refresh', id: ++this.#lastId, token }
+      this.#send(JSON.stringify(frame), JSON.stringify({ ...frame, token: '…' }))
+    } catch (error) {
+      this.emit({ type: 'problem', code: 'token_unavailable', message: String(error) })
+    }
+  }
+
+  #watchSilence(): void {
+    const leftMs = this.#heardAt + this.#silenceMsMax - this.#clock.now()
+    if (leftMs > 0) {
+      this.#cancelSilence = this.#clock.after(leftMs, () => this.#watchSilence())
+      return
+    }
+    const message = `nothing was heard for ${this.#silenceMsMax / 1000} s`
+    this.end({ code: 'connection_silent', message, retryable: true })
+  }
+
+  #lose(code: number, reason: string): void {
+    // The range is the policy, so a code that this client does not know is obeyed as well.
+    const retryable = code < 4500 || code > 4999
+    this.end({ code: reason || wordOf(code), message: `closed with ${code}`, retryable })
+  }
+}
+
+function isPassing(code: FrameCode): boolean {
+  return code in httpStatus && httpStatus[code as HttpCode] >= 429
+}
+
+function wordOf(code: number): string {
+  for (const [word, number] of Object.entries(closeCode)) if (number === code) return word
+  return 'connection_lost'
+}

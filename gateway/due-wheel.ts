@@ -1,0 +1,71 @@
+/** One timer for all connections: each is visited when its heartbeat, deadline or expiry is due. */
+import type { Clock } from '../hub/clock.js'
+
+export interface DueItem {
+  /** Does what is due and returns when it wants to be visited next (ms); undefined: never again. */
+  due(now: number): number | undefined
+  /** The node is leaving: tell the client and end. */
+  leave(): void
+}
+
+const tickMs = 250
+
+export class DueWheel {
+  readonly #clock: Clock
+  readonly #slots = new Map<number, DueItem[]>()
+  #cancel: () => void = () => {}
+  #lastTick: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#lastTick = Math.floor(clock.now() / tickMs)
+    this.#tickLater()
+  }
+
+  /** A closed item stays in its slot until that comes: removing it would cost more than a visit. */
+  add(item: DueItem, at: number): void {
+    const tick = Math.max(Math.ceil(at / tickMs), this.#lastTick + 1)
+    const slot = this.#slots.get(tick)
+    if (slot === undefined) this.#slots.set(tick, [item])
+    else slot.push(item)
+  }
+
+  /** Everything that is in the wheel, which is everything that is open. */
+  *items(): Generator<DueItem> {
+    for (const slot of this.#slots.values()) yield* slot
+  }
+
+  stop(): void {
+    this.#cancel()
+    this.#slots.clear()
+  }
+
+  #tickLater(): void {
+    this.#cancel = this.#clock.after(tickMs, () => {
+      this.#run(this.#clock.now())
+      this.#tickLater()
+    })
+  }
+
+  #run(now: number): void {
+    const tick = Math.floor(now / tickMs)
+    // After a jump of the clock (a laptop that slept) the slots between are looked up by key.
+    const missed = tick - this.#lastTick
+    const due =
+      missed > this.#slots.size
+        ? [...this.#slots.keys()].filter((key) => key <= tick).sort((a, b) => a - b)
+        : Array.from({ length: Math.max(missed, 0) }, (_, at) => this.#lastTick + 1 + at)
+    this.#lastTick = Math.max(tick, this.#lastTick)
+    for (const key of due) this.#visit(key, now)
+  }
+
+  #visit(key: number, now: number): void {
+    const slot = this.#slots.get(key)
+    if (slot === undefined) return
+    this.#slots.delete(key)
+    for (const item of slot) {
+      const next = item.due(now)
+      if (next !== undefined) this.add(item, next)
+    }
+  }
+}

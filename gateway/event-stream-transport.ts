@@ -1,0 +1,108 @@
+/** The SSE route: a request with `Accept: text/event-stream` becomes an event stream (PROTOCOL 6). */
+import type { HttpResponse } from 'uWebSockets.js'
+import type { CursorScopes } from './cursor-scope.js'
+import { EventStream } from './event-stream.js'
+import { namedEvent, retryLine } from './event-text.js'
+import {
+  readEventsRequest,
+  type EventsRequest,
+  type EventsRequestResult,
+} from './events-request.js'
+import { identifyRequest } from './request-identity.js'
+import { admissionProblem, busy, type Node } from './node.js'
+import { problemJson, sendProblem, type Problem } from './problem.js'
+import type { Request } from './request.js'
+import { confirmAll, resume, subscribeAll } from './resume.js'
+
+const encoder = new TextEncoder()
+
+/** What an `EventSource` must come back from: any answer but 200 makes it give up for ever. */
+const passing: ReadonlySet<string> = new Set([
+  'overloaded',
+  'draining',
+  'broker_unavailable',
+  'key_unknown',
+])
+
+export function handleEventStream(
+  node: Node,
+  scopes: CursorScopes,
+  res: HttpResponse,
+  request: Request,
+): void {
+  const result = readStreamRequest(node, request)
+  if (!result.ok) return refuse(node, res, request, result.problem)
+  node.counters.handshakesAccepted.sse += 1
+  open(node, scopes, res, request, result.request)
+}
+
+function readStreamRequest(node: Node, request: Request): EventsRequestResult {
+  const admission = admissionProblem(node)
+  if (admission !== undefined) return { ok: false, problem: admission }
+  const identified = identifyRequest(node, request)
+  if (!identified.ok) return identified
+  const { query, lastEventId } = request
+  const cursor = lastEventId === '' ? query.get('cursor') : lastEventId
+  const result = readEventsRequest(node, identified.identity, channelsOf(query), cursor)
+  if (result.ok && !node.hub.isConnected) {
+    return { ok: false, problem: busy(node, 'broker_unavailable', 'The message broker is away.') }
+  }
+  return result
+}
+
+/** `channels=a,b`; may be repeated. */
+export function channelsOf(query: URLSearchParams): readonly string[] {
+  return query
+    .getAll('channels')
+    .flatMap((list) => list.split(','))
+    .filter((name) => name !== '')
+}
+
+function open(
+  node: Node,
+  scopes: CursorScopes,
+  res: HttpResponse,
+  request: Request,
+  { identity, names, cursor }: EventsRequest,
+): void {
+  const scope = scopes.hold(names)
+  const stream = new EventStream(node, identity, scope, res, () => scopes.release(scope))
+  const subscriptions = subscribeAll(node, names, stream)
+  // The head leaves with the first write, and an `EventSource` opens with it.
+  writeHead(node, res, request, encoder.encode(retryLine(node.random)))
+  if (subscriptions === undefined) {
+    return stream.finish(busy(node, 'overloaded', 'This node holds as many channels as it may.'))
+  }
+  stream.subscribed(subscriptions)
+  const resumption = resume(node, subscriptions, cursor)
+  const confirmed = confirmAll(node, subscriptions)
+  if (confirmed === true) return stream.begin(resumption)
+  void confirmed.then((isConfirmed) => {
+    if (!stream.isOpen) return
+    if (isConfirmed) return stream.begin(resumption)
+    stream.finish(busy(node, 'broker_unavailable', 'The message broker is away.'))
+  })
+}
+
+function refuse(node: Node, res: HttpResponse, request: Request, problem: Problem): void {
+  node.counters.handshakesRefused.sse += 1
+  node.counters.refuse(problem.code)
+  if (!passing.has(problem.code)) {
+    return sendProblem(res, problem, () => node.origins.writeHeaders(res, request.origin))
+  }
+  const event = namedEvent('problem', problemJson(problem), retryLine(node.random))
+  writeHead(node, res, request, event)
+  res.cork(() => res.end())
+}
+
+function writeHead(node: Node, res: HttpResponse, request: Request, first: Uint8Array): void {
+  res.cork(() => {
+    res.writeStatus('200 OK')
+    res.writeHeader('Content-Type', 'text/event-stream')
+    res.writeHeader('Cache-Control', 'no-store')
+    // nginx would collect the stream in a buffer.
+    res.writeHeader('X-Accel-Buffering', 'no')
+    node.origins.writeHeaders(res, request.origin)
+    res.write(first)
+  })
+}

@@ -1,0 +1,246 @@
+/** One event stream (SSE): its own bounded queue in front of the engine, which has none to look at. */
+import type { HttpResponse } from 'uWebSockets.js'
+import type { GapReason } from '../shared/codes.js'
+import type { Publication } from '../hub/publication.js'
+import type { Subscriber } from '../hub/subscriber.js'
+import type { Subscription } from '../hub/subscription.js'
+import type { CursorScope } from './cursor-scope.js'
+import type { DueItem } from './due-wheel.js'
+import { blankEvent, idLine, namedEvent, retryLine } from './event-text.js'
+import type { Flushable } from './flush-queue.js'
+import type { Identity } from './identity.js'
+import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
+import { problemJson, type Problem } from './problem.js'
+import { unsubscribeAll, type Resumption } from './resume.js'
+
+/** Of one write: what is corked together must stay under the engine's 16 KB, chunk framing included. */
+const writeBytesMax = 15_000
+/** The engine ends a stream 10 s after a failed write unless it is paused and resumed in time. */
+const nudgeMs = 4000
+/** So many heartbeat intervals without progress end a stream. */
+const stalledBeatsMax = 2
+
+export class EventStream implements Subscriber, Flushable, DueItem {
+  readonly #node: Node
+  readonly #identity: Identity
+  readonly #scope: CursorScope
+  readonly #onClosed: () => void
+  /** Undefined once it is closed. */
+  #res: HttpResponse | undefined
+  #subscriptions: readonly Subscription[] = []
+  #queue: Uint8Array[] = nothingQueued
+  #queuedBytes = 0
+  #heldBytes = 0
+  #hasBegun = false
+  /** Since when the engine has had bytes that did not leave; 0: it has none. */
+  #blockedAt = 0
+  #isBehind = false
+  #lossy: Set<Subscription> | undefined = undefined
+  #heartbeatAt = 0
+
+  constructor(
+    node: Node,
+    identity: Identity,
+    scope: CursorScope,
+    res: HttpResponse,
+    onClosed: () => void,
+  ) {
+    this.#node = node
+    this.#identity = identity
+    this.#scope = scope
+    this.#res = res
+    this.#onClosed = onClosed
+    node.counters.connections.sse += 1
+    res.onAborted(() => this.#closed())
+    res.onWritable(() => this.#writable())
+  }
+
+  get isOpen(): boolean {
+    return this.#res !== undefined
+  }
+
+  /** Called in the turn of the request; what arrives from now on waits until `begin`. */
+  subscribed(subscriptions: readonly Subscription[]): void {
+    this.#subscriptions = subscriptions
+    this.#node.counters.subscriptions += subscriptions.length
+  }
+
+  /** The subscriptions are in effect: says so, then what was missed, then what has arrived since. */
+  begin({ publications, gaps, position }: Resumption): void {
+    const node = this.#node
+    const arrived = this.#queue
+    this.#queue = nothingQueued
+    this.#queuedBytes = 0
+    this.#hasBegun = true
+    const welcome = {
+      connection: nextConnectionId(node),
+      node: node.id,
+      expiresAt: this.#identity.expiresAt,
+      heartbeatSeconds: node.settings.heartbeatSeconds,
+      subscriptions: this.#scope.names,
+    }
+    // A client that is cut off between welcome and a gap must hear of the gap again: its cursor
+    // moves on only with the last of them.
+    const id = idLine(this.#scope.cursor(position))
+    this.#enqueue(namedEvent('welcome', JSON.stringify(welcome), gaps.length === 0 ? id : ''))
+    for (const [at, gap] of gaps.entries()) {
+      this.#enqueue(namedEvent('gap', JSON.stringify(gap), at === gaps.length - 1 ? id : ''))
+    }
+    for (const publication of publications) this.#enqueue(this.#scope.event(publication))
+    for (const event of arrived) this.#enqueue(event)
+    this.#heartbeatAt = firstHeartbeatAt(node)
+    node.wheel.add(this, Math.min(this.#heartbeatAt, expiryOf(node, this.#identity.expiresAt)))
+  }
+
+  deliver(publication: Publication, subscription: Subscription): void {
+    if (this.#isBehind) {
+      this.#node.counters.deliveriesDropped.sse += 1
+      this.#lossy ??= new Set()
+      this.#lossy.add(subscription)
+      return
+    }
+    this.#node.counters.deliveries.sse += 1
+    this.#enqueue(this.#scope.event(publication))
+  }
+
+  gap(reason: GapReason, subscription: Subscription): void {
+    this.#node.counters.gap(reason)
+    const gap = { channel: subscription.interest.name, reason }
+    this.#enqueue(namedEvent('gap', JSON.stringify(gap)))
+  }
+
+  flush(): void {
+    const res = this.#res
+    if (res === undefined || !this.#hasBegun) return
+    while (this.#queue.length > 0 && this.#blockedAt === 0) {
+      const chunk = this.#take()
+      res.cork(() => {
+        if (!res.write(chunk)) this.#block()
+      })
+    }
+    const { outbox } = this.#node
+    this.#heldBytes = outbox.adjust(this.#heldBytes, this.#queuedBytes)
+    if (this.#queuedBytes > outbox.highBytes) this.#isBehind = true
+  }
+
+  due(now: number): number | undefined {
+    if (this.#res === undefined) return undefined
+    const expiresAt = expiryOf(this.#node, this.#identity.expiresAt)
+    if (now >= expiresAt) {
+      this.#node.counters.expirations += 1
+      this.finish({ code: 'token_expired', detail: 'The token has expired; bring a new one.' })
+      return undefined
+    }
+    if (now >= this.#heartbeatAt) {
+      this.#heartbeatAt = now + this.#node.settings.heartbeatSeconds * 1000
+      if (!this.#isBehind) {
+        // Everything that arrived for its channels has been queued: the cursor may say so.
+        this.#enqueue(blankEvent(this.#scope.cursor(this.#node.hub.arrival)))
+      }
+    }
+    return Math.min(this.#heartbeatAt, expiresAt)
+  }
+
+  leave(): void {
+    this.finish(busy(this.#node, 'draining', 'This node is leaving; come back.'))
+  }
+
+  /** Says why, and ends. Never from `deliver`. */
+  finish(problem: Problem): void {
+    const res = this.#res
+    if (res === undefined) return
+    this.#node.counters.refuse(problem.code)
+    this.#hasBegun = true
+    this.#enqueue(namedEvent('problem', problemJson(problem), retryLine(this.#node.random)))
+    this.flush()
+    // A stream that does not take its last bytes now has shown for long that it takes none.
+    if (this.#queue.length > 0) res.close()
+    else {
+      res.cork(() => res.end())
+      this.#closed()
+    }
+  }
+
+  /** Keeps the engine from ending a stalled stream too soon; ends one that stalls for too long. */
+  nudge(now: number): number | undefined {
+    const res = this.#res
+    if (res === undefined || this.#blockedAt === 0) return undefined
+    const stalledMs = now - this.#blockedAt
+    if (stalledMs > stalledBeatsMax * this.#node.settings.heartbeatSeconds * 1000) {
+      this.#node.counters.refuse('slow_consumer')
+      res.close()
+      return undefined
+    }
+    res.pause()
+    res.resume()
+    return now + nudgeMs
+  }
+
+  #enqueue(bytes: Uint8Array): void {
+    if (this.#queue.length === 0) {
+      this.#queue = [bytes]
+      this.#node.flushQueue.add(this)
+    } else this.#queue.push(bytes)
+    this.#queuedBytes += bytes.length
+    this.#node.flushQueue.countFrame()
+  }
+
+  /** The next bytes to write: whole events while they fit, a piece of one that does not. */
+  #take(): Uint8Array {
+    const first = this.#queue[0] as Uint8Array
+    if (first.length > writeBytesMax) {
+      this.#queue[0] = first.subarray(writeBytesMax)
+      this.#queuedBytes -= writeBytesMax
+      return first.subarray(0, writeBytesMax)
+    }
+    let count = 1
+    let length = first.length
+    for (; count < this.#queue.length; count += 1) {
+      const next = (this.#queue[count] as Uint8Array).length
+      if (length + next > writeBytesMax) break
+      length += next
+    }
+    const taken = this.#queue
+    this.#queue = count === taken.length ? nothingQueued : taken.slice(count)
+    this.#queuedBytes -= length
+    return count === 1 ? first : Buffer.concat(taken.slice(0, count), length)
+  }
+
+  #block(): void {
+    const now = this.#node.clock.now()
+    this.#blockedAt = now
+    this.#node.wheel.add({ due: (at) => this.nudge(at), leave: () => {} }, now + nudgeMs)
+  }
+
+  /** The engine pushes its own leftover out only with a non-empty write from in here. */
+  #writable(): boolean {
+    if (this.#res === undefined) return true
+    this.#blockedAt = 0
+    if (this.#queue.length === 0) this.#enqueue(comment)
+    this.flush()
+    if (this.#isBehind && this.#queue.length === 0 && this.#blockedAt === 0) this.#goLive()
+    return true
+  }
+
+  #goLive(): void {
+    this.#isBehind = false
+    const lossy = this.#lossy ?? []
+    this.#lossy = undefined
+    for (const subscription of lossy) this.gap('slow_consumer', subscription)
+  }
+
+  #closed(): void {
+    if (this.#res === undefined) return
+    this.#res = undefined
+    this.#queue = nothingQueued
+    this.#node.outbox.adjust(this.#heldBytes, 0)
+    this.#node.counters.connections.sse -= 1
+    this.#node.counters.subscriptions -= this.#subscriptions.length
+    unsubscribeAll(this.#node, this.#subscriptions)
+    this.#subscriptions = []
+    this.#onClosed()
+  }
+}
+
+const nothingQueued: Uint8Array[] = []
+const comment = new TextEncoder().encode(':\n\n')

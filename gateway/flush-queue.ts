@@ -1,0 +1,65 @@
+/** Connections with something to send, flushed once per tick of the event loop. */
+
+export interface Flushable {
+  /** Sends what waits. Where frames are counted it may run inside a fan-out: see `countFrame`. */
+  flush(): void
+}
+
+export interface FlushObserver {
+  /** How long the first of a batch had waited when its flush began, in ms. */
+  (delayMs: number): void
+}
+
+/** Flushed in one go; then other events get their turn, so that 15,000 answers block nobody. */
+const sliceMax = 2000
+/** Frames that may wait for the end of the tick; over it they leave at once. */
+const framesMax = 50_000
+
+export class FlushQueue {
+  #items: Flushable[] = []
+  #frames = 0
+  #since = 0
+  readonly #observe: FlushObserver
+  readonly #run: () => void
+
+  constructor(observe: FlushObserver = () => {}) {
+    this.#observe = observe
+    this.#run = () => this.#flushSlice()
+  }
+
+  /** Once for each connection that had nothing waiting before. */
+  add(item: Flushable): void {
+    if (this.#items.push(item) === 1) {
+      this.#since = performance.now()
+      setImmediate(this.#run)
+    }
+  }
+
+  /**
+   * For each frame. A burst from the broker must not pile up a frame for every subscriber: over the
+   * bound they leave at once, within the fan-out, where a flush must not close or unsubscribe.
+   */
+  countFrame(): void {
+    this.#frames += 1
+    if (this.#frames >= framesMax) this.#flush(this.#items.splice(0))
+  }
+
+  /** Everything now: before the process leaves. */
+  flushAll(): void {
+    while (this.#items.length > 0) this.#flush(this.#items.splice(0))
+  }
+
+  #flushSlice(): void {
+    if (this.#items.length === 0) return
+    this.#observe(performance.now() - this.#since)
+    const items = this.#items
+    this.#items = items.length > sliceMax ? items.splice(sliceMax) : []
+    this.#flush(items)
+    if (this.#items.length > 0) setImmediate(this.#run)
+  }
+
+  #flush(items: readonly Flushable[]): void {
+    this.#frames = 0
+    for (const item of items) item.flush()
+  }
+}

@@ -1,0 +1,134 @@
+/** A gateway node: its engine, its routes, its connections, from listening to leaving. */
+import { randomBytes } from 'node:crypto'
+import type { TemplatedApp, us_listen_socket, us_socket } from 'uWebSockets.js'
+import type { Clock } from '../hub/clock.js'
+import type { Hub } from '../hub/hub.js'
+import { addAssets, type Assets } from './assets.js'
+import type { Authenticator } from './authenticator.js'
+import type { Counters } from './counters.js'
+import { CursorScopes } from './cursor-scope.js'
+import { DueWheel } from './due-wheel.js'
+import type { Engine } from './engine.js'
+import { FlushQueue, type FlushObserver } from './flush-queue.js'
+import type { Node, NodeSettings } from './node.js'
+import { Origins } from './origins.js'
+import { OutboxBudget } from './outbox-budget.js'
+import { addRoutes } from './routes.js'
+
+/** The settings of a gateway; the configuration satisfies it. */
+export interface GatewaySettings extends NodeSettings {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  readonly allowedOrigins: readonly string[]
+  readonly outboxBytesMax: number
+  readonly outboxesBytesMax: number
+  readonly shutdownGraceSeconds: number
+}
+
+export interface GatewayOptions {
+  readonly engine: Engine
+  readonly settings: GatewaySettings
+  readonly hub: Hub
+  readonly authenticator: Authenticator
+  readonly clock: Clock
+  readonly random: () => number
+  readonly counters: Counters
+  readonly onInternalError: (error: unknown) => void
+  readonly observeDelay?: FlushObserver
+  /** Files served beside the API; only the demo of the development start has any. */
+  readonly assets?: Assets
+}
+
+export interface Gateway {
+  /** The port that it listens on. */
+  readonly port: number
+  /** Random, new at each start. */
+  readonly nodeId: string
+  readonly outbox: OutboxBudget
+  /** Tells every connection to go elsewhere; resolves when all have left or the grace is over. */
+  close(): Promise<void>
+}
+
+/** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it a second start would share the port in silence. */
+const exclusivePort = 1
+const leaveSliceMax = 1000
+const leftCheckMs = 20
+
+/** Rejects if the port cannot be had. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { settings, clock, engine } = options
+  const node: Node = {
+    id: randomBytes(8).toString('hex'),
+    settings,
+    hub: options.hub,
+    authenticator: options.authenticator,
+    clock,
+    random: options.random,
+    counters: options.counters,
+    flushQueue: new FlushQueue(options.observeDelay),
+    answerQueue: new FlushQueue(),
+    wheel: new DueWheel(clock),
+    outbox: new OutboxBudget(settings.outboxBytesMax, settings.outboxesBytesMax),
+    origins: new Origins(settings.allowedOrigins),
+    welcomed: 0,
+    isDraining: false,
+    onInternalError: options.onInternalError,
+  }
+  const app = engine.App()
+  if (options.assets !== undefined) addAssets(app, options.assets, node)
+  addRoutes(app, node, new CursorScopes(node.id))
+  const socket = await listen(app, settings.host, settings.port)
+  // The type says "socket", and a listening one is meant.
+  const port = engine.us_socket_local_port(socket as us_socket)
+  return {
+    port,
+    nodeId: node.id,
+    outbox: node.outbox,
+    close: async () => {
+      node.isDraining = true
+      engine.us_listen_socket_close(socket)
+      await leave(node, settings.shutdownGraceSeconds)
+      node.wheel.stop()
+      app.close()
+    },
+  }
+}
+
+function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
+  return new Promise((resolve, reject) => {
+    const onListen = (socket: us_listen_socket | false): void => {
+      if (socket !== false) resolve(socket)
+      else reject(new Error(`Cannot listen on ${host}:${port}: the port is in use or not allowed.`))
+    }
+    // The engine takes host, port, options and callback; its types know only three of them.
+    const withHost = app.listen as unknown as (
+      host: string,
+      port: number,
+      options: number,
+      callback: (socket: us_listen_socket | false) => void,
+    ) => void
+    withHost.call(app, host, port, exclusivePort, onListen)
+  })
+}
+
+/** In slices, so that the loop goes on reading: an answer may be on its way. */
+async function leave(node: Node, graceSeconds: number): Promise<void> {
+  const { clock, wheel } = node
+  const deadline = clock.now() + graceSeconds * 1000
+  let count = 0
+  for (const item of [...wheel.items()]) {
+    item.leave()
+    count += 1
+    if (count % leaveSliceMax === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  node.flushQueue.flushAll()
+  while (open(node) > 0 && clock.now() < deadline) {
+    await new Promise<void>((resolve) => clock.after(leftCheckMs, resolve))
+  }
+}
+
+function open({ counters }: Node): number {
+  const { websocket, sse, poll } = counters.connections
+  return websocket + sse + poll
+}

@@ -1,0 +1,174 @@
+/** Long-poll and short-poll: the same question by GET and by POST, answered once (PROTOCOL 7). */
+import type { HttpResponse } from 'uWebSockets.js'
+import { limits } from '../shared/limits.js'
+import { parseJson } from '../shared/json-payload.js'
+import type { CursorScopes } from './cursor-scope.js'
+import { channelsOf } from './event-stream-transport.js'
+import { bad, readEventsRequest, type EventsRequestResult } from './events-request.js'
+import { admissionProblem, busy, type Node } from './node.js'
+import { PendingPoll } from './pending-poll.js'
+import { sendProblem, statusLine, type Ending, type Problem } from './problem.js'
+import { identifyRequest } from './request-identity.js'
+import { readBody } from './request-body.js'
+import type { Request } from './request.js'
+import { confirmAll, resume, subscribeAll } from './resume.js'
+
+/** What a poll asks, from the query or from the body. */
+interface PollQuestion {
+  readonly channels: readonly string[]
+  readonly cursor: string | undefined
+  readonly wait: number
+}
+
+type Read<Value> =
+  { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly problem: Problem }
+
+export function handlePoll(
+  node: Node,
+  scopes: CursorScopes,
+  res: HttpResponse,
+  request: Request,
+): void {
+  const question = questionOfQuery(node, request.query)
+  if (question.ok) ask(node, scopes, res, request, question.value)
+  else refuse(node, res, request, question.problem)
+}
+
+export function handlePollBody(
+  node: Node,
+  scopes: CursorScopes,
+  res: HttpResponse,
+  request: Request,
+): void {
+  readBody(node, res, {
+    done: (body) => {
+      const question = questionOfBody(node, body)
+      if (question.ok) ask(node, scopes, res, request, question.value)
+      else refuse(node, res, request, question.problem)
+    },
+    failed: (problem) => refuse(node, res, request, problem, { closesConnection: true }),
+  })
+}
+
+/** The head that a poll with `wait=0` would have, without its content (RFC 9110 9.3.2). */
+export function handlePollHead(node: Node, res: HttpResponse, request: Request): void {
+  const question = questionOfQuery(node, request.query)
+  const admitted = question.ok ? admit(node, request, question.value) : question
+  if (!admitted.ok) return refuse(node, res, request, admitted.problem, { isHead: true })
+  res.writeStatus(statusLine(200))
+  res.writeHeader('Content-Type', 'application/json')
+  res.writeHeader('Cache-Control', 'no-store')
+  node.origins.writeHeaders(res, request.origin)
+  res.endWithoutBody()
+}
+
+function ask(
+  node: Node,
+  scopes: CursorScopes,
+  res: HttpResponse,
+  request: Request,
+  question: PollQuestion,
+): void {
+  const admitted = admit(node, request, question)
+  if (!admitted.ok) return refuse(node, res, request, admitted.problem)
+  const { identity, names, cursor } = admitted.request
+  node.counters.handshakesAccepted.poll += 1
+  const scope = scopes.hold(names)
+  const poll = new PendingPoll({
+    node,
+    identity,
+    scope,
+    res,
+    deadline: Math.min(node.clock.now() + question.wait * 1000, identity.expiresAt),
+    writeHeaders: () => node.origins.writeHeaders(res, request.origin),
+    onClosed: () => scopes.release(scope),
+  })
+  const subscriptions = subscribeAll(node, names, poll)
+  if (subscriptions === undefined) {
+    return poll.fail(busy(node, 'overloaded', 'This node holds as many channels as it may.'))
+  }
+  poll.subscribed(subscriptions)
+  const resumption = resume(node, subscriptions, cursor)
+  const confirmed = confirmAll(node, subscriptions)
+  if (confirmed === true) return poll.begin(resumption)
+  void confirmed.then((isConfirmed) => {
+    if (!poll.isOpen) return
+    if (isConfirmed) poll.begin(resumption)
+    else poll.fail(busy(node, 'broker_unavailable', 'The message broker is away.'))
+  })
+}
+
+function admit(node: Node, request: Request, question: PollQuestion): EventsRequestResult {
+  const admission = admissionProblem(node) ?? pendingProblem(node)
+  if (admission !== undefined) return { ok: false, problem: admission }
+  const identified = identifyRequest(node, request)
+  if (!identified.ok) return identified
+  const { channels, cursor } = question
+  const result = readEventsRequest(node, identified.identity, channels, cursor)
+  if (result.ok && !node.hub.isConnected) {
+    return { ok: false, problem: busy(node, 'broker_unavailable', 'The message broker is away.') }
+  }
+  return result
+}
+
+function pendingProblem(node: Node): Problem | undefined {
+  if (node.counters.connections.poll < node.settings.pendingPollsMax) return undefined
+  return busy(node, 'overloaded', 'This node holds as many pending polls as it may.')
+}
+
+function questionOfQuery(node: Node, query: URLSearchParams): Read<PollQuestion> {
+  const text = query.get('wait') ?? String(limits.pollWaitSecondsDefault)
+  const wait = /^\d{1,4}$/.test(text) ? Number(text) : undefined
+  if (!isWait(node, wait)) return badWait(node)
+  const cursor = query.get('cursor') ?? undefined
+  return { ok: true, value: { channels: channelsOf(query), cursor, wait } }
+}
+
+function questionOfBody(node: Node, body: Uint8Array): Read<PollQuestion> {
+  const parsed = parseJson(body)
+  if (!parsed.ok) return bad(`The body is ${parsed.message}.`)
+  const { value } = parsed
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return bad('The body must be an object.')
+  }
+  const { channels = [], cursor, wait = limits.pollWaitSecondsDefault } = value as BodyMembers
+  if (!isStrings(channels)) return bad('"channels" must be a list of strings.')
+  if (cursor !== undefined && typeof cursor !== 'string') return bad('"cursor" must be a string.')
+  if (!isWait(node, wait)) return badWait(node)
+  return { ok: true, value: { channels, cursor, wait } }
+}
+
+interface BodyMembers {
+  readonly channels?: unknown
+  readonly cursor?: unknown
+  readonly wait?: unknown
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}
+
+function isWait(node: Node, wait: unknown): wait is number {
+  return Number.isInteger(wait) && Number(wait) >= 0 && Number(wait) <= maxWait(node)
+}
+
+function maxWait(node: Node): number {
+  return node.settings.pollWaitSecondsMax
+}
+
+function badWait(node: Node): Read<PollQuestion> {
+  return bad(`"wait" must be a whole number of seconds from 0 to ${maxWait(node)}.`)
+}
+
+function refuse(
+  node: Node,
+  res: HttpResponse,
+  request: Request,
+  problem: Problem,
+  ending: Ending = {},
+): void {
+  node.counters.handshakesRefused.poll += 1
+  node.counters.refuse(problem.code)
+  const writeHeaders = (): void => node.origins.writeHeaders(res, request.origin)
+  sendProblem(res, problem, writeHeaders, ending)
+}

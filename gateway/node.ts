@@ -1,0 +1,96 @@
+/** What every connection of a node shares. A node is one process with one event loop. */
+import type { Clock } from '../hub/clock.js'
+import type { Hub } from '../hub/hub.js'
+import type { Namespaces } from '../hub/namespaces.js'
+import type { Authenticator } from './authenticator.js'
+import type { Counters } from './counters.js'
+import type { DueWheel } from './due-wheel.js'
+import type { FlushQueue } from './flush-queue.js'
+import type { Origins } from './origins.js'
+import type { OutboxBudget } from './outbox-budget.js'
+import type { Problem } from './problem.js'
+
+/** The settings that connections read; the configuration satisfies it. */
+export interface NodeSettings {
+  readonly namespaces: Namespaces
+  readonly heartbeatSeconds: number
+  readonly clockToleranceSeconds: number
+  readonly publicationBytesMax: number
+  readonly frameBytesMax: number
+  readonly subscriptionsMax: number
+  readonly requestChannelsMax: number
+  readonly framesPerSecondMax: number
+  readonly framesBurstMax: number
+  readonly pollWaitSecondsMax: number
+  readonly connectionsMax: number
+  readonly pendingPollsMax: number
+  readonly browserRefusalsPerSecondMax: number
+  readonly proxyProtocol: boolean
+}
+
+export interface Node {
+  /** 8 random bytes in hex, new at each start of the process. */
+  readonly id: string
+  readonly settings: NodeSettings
+  readonly hub: Hub
+  readonly authenticator: Authenticator
+  readonly clock: Clock
+  readonly random: () => number
+  readonly counters: Counters
+  readonly flushQueue: FlushQueue
+  /** Polls to be answered: a queue of their own, because answering unsubscribes. */
+  readonly answerQueue: FlushQueue
+  readonly wheel: DueWheel
+  readonly outbox: OutboxBudget
+  readonly origins: Origins
+  /** Welcomed so far: what makes the ids of connections differ. */
+  welcomed: number
+  /** Set when the process is told to leave: newcomers are refused. */
+  isDraining: boolean
+  /** An exception at the top of an engine callback: a bug, told to whoever logs. */
+  readonly onInternalError: (error: unknown) => void
+}
+
+const retryAfterSecondsSpread = 10
+
+/** `ms` since 1970 at which the identity's connection ends. */
+export function expiryOf(node: Node, expiresAt: number): number {
+  return expiresAt + node.settings.clockToleranceSeconds * 1000
+}
+
+/** A point in the first heartbeat interval: 100,000 that came together must not beat together. */
+export function firstHeartbeatAt(node: Node): number {
+  return node.clock.now() + node.random() * node.settings.heartbeatSeconds * 1000
+}
+
+/** Whether a newcomer may come in at all, before anything costly is looked at. */
+export function admissionProblem(node: Node): Problem | undefined {
+  const { websocket, sse, poll } = node.counters.connections
+  if (node.isDraining) {
+    return busy(node, 'draining', 'This node is leaving; another one will take the connection.')
+  }
+  if (websocket + sse + poll >= node.settings.connectionsMax) {
+    return busy(node, 'overloaded', 'This node holds as many connections as it may.')
+  }
+  return undefined
+}
+
+/** Names a connection in its welcome and in our logs. */
+export function nextConnectionId(node: Node): string {
+  node.welcomed += 1
+  return `${node.id}-${node.welcomed}`
+}
+
+/** Whole seconds, drawn anew for each answer (PROTOCOL 9.3). */
+export function retryAfter(node: Node): number {
+  return 1 + Math.floor(node.random() * retryAfterSecondsSpread)
+}
+
+export function busy(
+  node: Node,
+  code: 'draining' | 'overloaded' | 'broker_unavailable' | 'key_unknown',
+  detail: string,
+): Problem {
+  // Jittered: who was refused together must not come back together.
+  return { code, detail, retryAfterSeconds: retryAfter(node) }
+}

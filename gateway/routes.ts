@@ -1,0 +1,122 @@
+/** The public routes: `GET /v1/events` decides by what the client can do (PROTOCOL 1, 8). */
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
+import type { CursorScopes } from './cursor-scope.js'
+import { handleEventStream } from './event-stream-transport.js'
+import { handlePoll, handlePollBody, handlePollHead } from './long-poll-transport.js'
+import type { Node } from './node.js'
+import { sendProblem, statusLine, type Problem } from './problem.js'
+import { handlePublish } from './publish-endpoint.js'
+import { copyRequest, type Request } from './request.js'
+import { addWebSocketRoute } from './websocket-transport.js'
+
+type Handler = (res: HttpResponse, request: Request) => void
+
+const eventsPath = '/v1/events'
+const publishPath = '/v1/publish'
+/** How long a browser may remember a preflight's answer. */
+const preflightSeconds = 7200
+
+export function addRoutes(app: TemplatedApp, node: Node, scopes: CursorScopes): void {
+  addWebSocketRoute(app, eventsPath, node)
+  const route = new Router(app, node)
+  route.add(eventsPath, 'GET', (res, request) => {
+    if (request.accept.includes('text/event-stream')) handleEventStream(node, scopes, res, request)
+    else handlePoll(node, scopes, res, request)
+  })
+  route.add(eventsPath, 'HEAD', (res, request) => handlePollHead(node, res, request))
+  route.add(eventsPath, 'POST', (res, request) => handlePollBody(node, scopes, res, request))
+  route.close(eventsPath, 'GET, HEAD, POST, OPTIONS')
+  route.add(publishPath, 'POST', (res, request) => handlePublish(node, res, request))
+  route.close(publishPath, 'POST, OPTIONS')
+  route.notFound()
+}
+
+/** Nothing may throw out of an engine callback, and each must answer: so all go through here. */
+class Router {
+  readonly #app: TemplatedApp
+  readonly #node: Node
+
+  constructor(app: TemplatedApp, node: Node) {
+    this.#app = app
+    this.#node = node
+  }
+
+  add(path: string, method: 'GET' | 'HEAD' | 'POST', handler: Handler): void {
+    const { origins } = this.#node
+    const checked: Handler = (res, request) => {
+      if (origins.allows(request.origin)) return handler(res, request)
+      const detail = 'This origin is not in the allowed origins.'
+      this.#refuse(res, request, { code: 'origin_refused', detail })
+    }
+    if (method === 'GET') this.#app.get(path, this.#guard(checked))
+    else if (method === 'HEAD') this.#app.head(path, this.#guard(checked))
+    else this.#app.post(path, this.#guard(checked))
+  }
+
+  /** Answers every other method of the path. */
+  close(path: string, allow: string): void {
+    const { origins } = this.#node
+    this.#app.options(
+      path,
+      this.#guard((res, request) => {
+        res.writeStatus(statusLine(204))
+        res.writeHeader('Allow', allow)
+        if (request.origin !== '' && origins.allows(request.origin)) {
+          res.writeHeader('Access-Control-Allow-Methods', allow)
+          res.writeHeader(
+            'Access-Control-Allow-Headers',
+            'Authorization, Content-Type, Last-Event-ID',
+          )
+          res.writeHeader('Access-Control-Max-Age', String(preflightSeconds))
+        }
+        origins.writeHeaders(res, request.origin)
+        res.endWithoutBody()
+      }),
+    )
+    this.#app.any(
+      path,
+      this.#guard((res, request) => {
+        const detail = `This path takes ${allow}.`
+        this.#refuse(res, request, { code: 'method_not_allowed', detail }, allow)
+      }),
+    )
+  }
+
+  notFound(): void {
+    this.#app.any(
+      '/*',
+      this.#guard((res, request) => {
+        this.#refuse(res, request, { code: 'not_found', detail: 'There is nothing here.' })
+      }),
+    )
+  }
+
+  #refuse(res: HttpResponse, request: Request, problem: Problem, allow?: string): void {
+    this.#node.counters.refuse(problem.code)
+    sendProblem(res, problem, () => {
+      if (allow !== undefined) res.writeHeader('Allow', allow)
+      this.#node.origins.writeHeaders(res, request.origin)
+    })
+  }
+
+  #guard(handler: Handler): (res: HttpResponse, req: HttpRequest) => void {
+    const node = this.#node
+    return (res, req) => {
+      try {
+        handler(res, copyRequest(res, req, node.settings.proxyProtocol))
+      } catch (error) {
+        node.onInternalError(error)
+        abandon(res)
+      }
+    }
+  }
+}
+
+/** An unanswered response would end the process: the engine insists on an answer. */
+function abandon(res: HttpResponse): void {
+  try {
+    res.close()
+  } catch {
+    // It has been answered, or is gone: nothing is owed.
+  }
+}

@@ -1,0 +1,314 @@
+/** One WebSocket: its subscriptions, and the outbox that is flushed once per tick. */
+import type { WebSocket } from 'uWebSockets.js'
+import type { Channel } from '../shared/channel.js'
+import { closeCode, type CloseReason, type FrameCode, type GapReason } from '../shared/codes.js'
+import type { ServerFrame } from '../shared/frames.js'
+import type { Pattern } from '../shared/pattern.js'
+import type { Publication } from '../hub/publication.js'
+import type { Subscriber } from '../hub/subscriber.js'
+import type { Subscription } from '../hub/subscription.js'
+import { subscribeAccess, type Refusal } from './access.js'
+import type { DueItem } from './due-wheel.js'
+import type { Flushable } from './flush-queue.js'
+import type { Identity } from './identity.js'
+import { expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
+import { TokenBucket } from './rate-limit.js'
+import type { WireFormat } from './wire-format.js'
+
+/** What the engine keeps with a socket. */
+export interface SocketData {
+  readonly connection: SocketOwner
+}
+
+/** Whoever answers for a socket: a connection, or a refusal that has to be upgraded to be heard. */
+export interface SocketOwner {
+  opened(socket: WebSocket<SocketData>): void
+  message(bytes: ArrayBuffer, isBinary: boolean): void
+  drained(): void
+  closed(): void
+}
+
+/** The connection's side of frame handling; see websocket-frames.ts. */
+export interface FrameHandler {
+  (connection: WebSocketConnection, bytes: Uint8Array): void
+}
+
+/** The engine drops what goes over this, pings too: our own marks lie far below it. */
+export const engineBackpressureMax = 1_048_576
+/** Under one cork; the connection may turn out to be behind after any of these. */
+const corkedFramesMax = 16
+const corkedBytesMax = 16_384
+
+/** Heartbeats without progress while bytes wait; each heartbeat adds its own few bytes once. */
+const stalledBeatsMax = 2
+
+const noRoom: Refusal = {
+  code: 'overloaded',
+  message: 'This node holds as many channels as it may.',
+}
+
+export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, DueItem {
+  identity: Identity
+  readonly format: WireFormat
+  readonly node: Node
+  readonly #handle: FrameHandler
+  /** Undefined before `opened` and after `closed`. */
+  #socket: WebSocket<SocketData> | undefined = undefined
+  #subscriptions: Subscription[] = []
+  /** Most ticks bring one frame: the array is made only for the second. */
+  #first: Uint8Array | undefined = undefined
+  #rest: Uint8Array[] | undefined = undefined
+  #isBehind = false
+  /** Subscriptions that lost publications while behind: they hear a gap when it is live again. */
+  #lossy: Set<Subscription> | undefined = undefined
+  #heldBytes = 0
+  #heartbeatAt = 0
+  #bucket: TokenBucket | undefined = undefined
+  #rateLimitedAt = 0
+  #beatBytes = 0
+  #stalledBeats = 0
+
+  constructor(node: Node, identity: Identity, format: WireFormat, handle: FrameHandler) {
+    this.node = node
+    this.identity = identity
+    this.format = format
+    this.#handle = handle
+  }
+
+  get isOpen(): boolean {
+    return this.#socket !== undefined
+  }
+
+  get subscriptions(): readonly Subscription[] {
+    return this.#subscriptions
+  }
+
+  opened(socket: WebSocket<SocketData>): void {
+    const { node } = this
+    this.#socket = socket
+    node.counters.connections.websocket += 1
+    this.#heartbeatAt = firstHeartbeatAt(node)
+    node.wheel.add(this, Math.min(this.#heartbeatAt, expiryOf(node, this.identity.expiresAt)))
+    const refused = this.#subscribeClaimed()
+    this.send({
+      type: 'welcome',
+      connection: nextConnectionId(node),
+      node: node.id,
+      expiresAt: this.identity.expiresAt,
+      heartbeatSeconds: node.settings.heartbeatSeconds,
+      subscriptions: this.#subscriptions.map(({ interest }) => interest.name),
+    })
+    for (const [name, refusal] of refused) this.sendEnded(name, refusal)
+  }
+
+  message(bytes: ArrayBuffer, isBinary: boolean): void {
+    const { counters, settings } = this.node
+    counters.framesReceived += 1
+    if (isBinary !== this.format.isBinary) return this.close('protocol_error')
+    if (!this.#takeFrame()) return
+    if (bytes.byteLength > settings.frameBytesMax) {
+      const detail = `A frame has at most ${settings.frameBytesMax} bytes.`
+      return this.fail(undefined, 'too_large', detail)
+    }
+    this.#handle(this, new Uint8Array(bytes))
+    // Answers go out behind or not; who asks and does not read must not fill our memory with them.
+    if (this.#bufferedBytes() > engineBackpressureMax / 2) this.close('slow_consumer')
+  }
+
+  closed(): void {
+    this.#socket = undefined
+    this.#first = undefined
+    this.#rest = undefined
+    this.#lossy = undefined
+    this.node.outbox.adjust(this.#heldBytes, 0)
+    this.node.counters.connections.websocket -= 1
+    this.node.counters.subscriptions -= this.#subscriptions.length
+    for (const subscription of this.#subscriptions) this.node.hub.unsubscribe(subscription)
+    this.#subscriptions = []
+  }
+
+  find(name: string): Subscription | undefined {
+    return this.#subscriptions.find(({ interest }) => interest.name === name)
+  }
+
+  /** Undefined: the node holds as many channels as it may. */
+  subscribe(name: Channel | Pattern): Subscription | undefined {
+    const subscription = this.node.hub.subscribe(name, this)
+    if (subscription === undefined) return undefined
+    this.#subscriptions.push(subscription)
+    this.node.counters.subscriptions += 1
+    return subscription
+  }
+
+  unsubscribe(subscription: Subscription): void {
+    const at = this.#subscriptions.indexOf(subscription)
+    if (at === -1) return
+    this.#subscriptions.splice(at, 1)
+    this.#lossy?.delete(subscription)
+    this.node.counters.subscriptions -= 1
+    this.node.hub.unsubscribe(subscription)
+  }
+
+  deliver(publication: Publication, subscription: Subscription): void {
+    if (this.#isBehind) {
+      this.node.counters.deliveriesDropped.websocket += 1
+      this.#lossy ??= new Set()
+      this.#lossy.add(subscription)
+      return
+    }
+    this.node.counters.deliveries.websocket += 1
+    this.#enqueue(this.format.publication(publication))
+  }
+
+  gap(reason: GapReason, subscription: Subscription): void {
+    this.node.counters.gap(reason)
+    this.send({ type: 'gap', channel: subscription.interest.name, reason })
+  }
+
+  send(frame: ServerFrame): void {
+    this.#enqueue(this.format.encode(frame))
+  }
+
+  fail(id: number | undefined, code: FrameCode, message: string): void {
+    this.node.counters.refuse(code)
+    this.send({ type: 'error', ...(id === undefined ? {} : { id }), code, message })
+  }
+
+  /** The subscription of `channel` is refused or over, and no frame of the client's asked for it. */
+  sendEnded(channel: string, { code, message }: Refusal): void {
+    this.node.counters.refuse(code)
+    this.send({ type: 'error', channel, code, message })
+  }
+
+  /** Never from `deliver`: the engine calls `closed` before `end` returns. */
+  close(reason: CloseReason): void {
+    if (this.#socket === undefined) return
+    this.flush()
+    this.node.counters.refuse(reason)
+    this.#socket.end(closeCode[reason], reason)
+  }
+
+  flush(): void {
+    const socket = this.#socket
+    const first = this.#first
+    if (socket === undefined || first === undefined) return
+    const rest = this.#rest
+    this.#first = undefined
+    if (rest === undefined) {
+      if (socket.send(first, this.format.isBinary) !== 1) this.#noteBuffered()
+      return
+    }
+    this.#rest = undefined
+    rest.unshift(first)
+    this.#sendCorked(socket, rest)
+  }
+
+  drained(): void {
+    this.#heldBytes = this.node.outbox.adjust(this.#heldBytes, this.#bufferedBytes())
+    if (!this.#isBehind || this.#heldBytes > this.node.outbox.lowBytes) return
+    this.#isBehind = false
+    const lossy = this.#lossy ?? []
+    this.#lossy = undefined
+    for (const subscription of lossy) this.gap('slow_consumer', subscription)
+  }
+
+  due(now: number): number | undefined {
+    const socket = this.#socket
+    if (socket === undefined) return undefined
+    const expiresAt = expiryOf(this.node, this.identity.expiresAt)
+    if (now >= expiresAt) {
+      this.node.counters.expirations += 1
+      this.close('token_expired')
+      return undefined
+    }
+    if (now >= this.#heartbeatAt) {
+      this.#heartbeatAt = now + this.node.settings.heartbeatSeconds * 1000
+      if (this.#hasStalled()) {
+        this.close('slow_consumer')
+        return undefined
+      }
+      // The frame is for clients that cannot see a ping; both leave in one send.
+      socket.cork(() => {
+        this.flush()
+        socket.ping()
+        socket.send(this.format.heartbeat, this.format.isBinary)
+      })
+    }
+    return Math.min(this.#heartbeatAt, expiresAt)
+  }
+
+  leave(): void {
+    this.close('draining')
+  }
+
+  /** The `channels` claim: subscribed without being asked for. Returns what had to be refused. */
+  #subscribeClaimed(): [string, Refusal][] {
+    const { settings } = this.node
+    const refused: [string, Refusal][] = []
+    for (const name of this.identity.permissions.channels) {
+      const access = subscribeAccess(name, this.identity, settings.namespaces)
+      if (!access.ok) refused.push([name, access])
+      else if (this.subscribe(access.name) === undefined) refused.push([name, noRoom])
+    }
+    return refused
+  }
+
+  #enqueue(frame: Uint8Array): void {
+    if (this.#first === undefined) {
+      this.#first = frame
+      this.node.flushQueue.add(this)
+    } else if (this.#rest === undefined) this.#rest = [frame]
+    else this.#rest.push(frame)
+    this.node.flushQueue.countFrame()
+  }
+
+  /** A cork holds 16 KB: more is sent in portions, and not at all once the connection is behind. */
+  #sendCorked(socket: WebSocket<SocketData>, frames: readonly Uint8Array[]): void {
+    const { isBinary } = this.format
+    let at = 0
+    while (at < frames.length) {
+      socket.cork(() => {
+        const end = Math.min(at + corkedFramesMax, frames.length)
+        for (let bytes = 0; at < end && bytes < corkedBytesMax; at += 1) {
+          const frame = frames[at] as Uint8Array
+          bytes += frame.length
+          socket.send(frame, isBinary)
+        }
+      })
+      // Inside a cork the first failing send still says that it went well: look here.
+      this.#noteBuffered()
+    }
+  }
+
+  #noteBuffered(): void {
+    const { outbox } = this.node
+    this.#heldBytes = outbox.adjust(this.#heldBytes, this.#bufferedBytes())
+    if (this.#heldBytes > outbox.highBytes) this.#isBehind = true
+  }
+
+  /** True at the second heartbeat in a row that finds the same bytes still waiting. */
+  #hasStalled(): boolean {
+    const waiting = this.#bufferedBytes()
+    this.#stalledBeats = waiting > 0 && waiting === this.#beatBytes ? this.#stalledBeats + 1 : 0
+    this.#beatBytes = waiting
+    return this.#stalledBeats >= stalledBeatsMax
+  }
+
+  #bufferedBytes(): number {
+    return this.#socket?.getBufferedAmount() ?? 0
+  }
+
+  /** Refuses with an answer at most once a second; the rest is only counted. */
+  #takeFrame(): boolean {
+    const { clock, counters, settings } = this.node
+    const now = clock.now()
+    this.#bucket ??= new TokenBucket(settings.framesBurstMax, now)
+    if (this.#bucket.take(settings.framesPerSecondMax, settings.framesBurstMax, now)) return true
+    if (now - this.#rateLimitedAt >= 1000) {
+      this.#rateLimitedAt = now
+      const detail = `A connection sends at most ${settings.framesPerSecondMax} frames a second.`
+      this.fail(undefined, 'rate_limited', detail)
+    } else counters.refuse('rate_limited')
+    return false
+  }
+}

@@ -1,0 +1,87 @@
+/** The load clients of one server: as many processes as its connections need. */
+import type { ChildProcess } from 'node:child_process'
+import type { Children } from './children.js'
+import type { LoadCalls, LoadCounts } from './load-client.js'
+import { scriptPath } from './paths.js'
+import { Remote } from './remote.js'
+import type { ConnectionKind, Endpoint } from './target.js'
+
+/** Below the 20,000 open files that one process usually may have. */
+export const socketsPerClient = 18_000
+
+const inFlightMax = 128
+
+export class Fleet {
+  readonly #children: Children
+  readonly #processes: readonly ChildProcess[]
+  readonly #clients: readonly Remote<LoadCalls>[]
+
+  constructor(children: Children, sockets: number) {
+    this.#children = children
+    const count = Math.ceil(sockets / socketsPerClient)
+    this.#processes = Array.from({ length: count }, () =>
+      children.start(process.execPath, [scriptPath('load-client.js')], {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        serialization: 'advanced',
+      }),
+    )
+    this.#clients = this.#processes.map((child) => new Remote<LoadCalls>(child, 'load client'))
+  }
+
+  async open(kind: ConnectionKind, endpoint: Endpoint, count: number): Promise<void> {
+    const shares = split(count, this.#clients.length)
+    const inFlight = Math.ceil(inFlightMax / this.#clients.length)
+    await this.#all((client, i) => {
+      const share = shares[i] as number
+      if (share === 0) return Promise.resolve()
+      return client.call('open', { kind, endpoint, count: share, inFlight })
+    })
+  }
+
+  /** The sums; a connection that was lost is an error, because every figure would be wrong. */
+  async counts(): Promise<LoadCounts> {
+    const all = await this.#all((client) => client.call('counts'))
+    const sum = (key: 'open' | 'lost' | 'publications' | 'answers'): number =>
+      all.reduce((total, counts) => total + counts[key], 0)
+    const lost = sum('lost')
+    const lostReason = all.find((counts) => counts.lost > 0)?.lostReason ?? ''
+    if (lost > 0) throw new Error(`${lost} connections were lost, the first: ${lostReason}`)
+    const frameBytes = Math.max(...all.map((counts) => counts.frameBytes))
+    const [open, publications, answers] = [sum('open'), sum('publications'), sum('answers')]
+    return { open, lost, lostReason, publications, frameBytes, answers }
+  }
+
+  async record(): Promise<void> {
+    await this.#all((client) => client.call('record'))
+  }
+
+  /** All delays in µs, sorted. */
+  async delays(): Promise<Uint32Array> {
+    const parts = await this.#all((client) => client.call('delays'))
+    const all = new Uint32Array(parts.reduce((total, part) => total + part.length, 0))
+    let at = 0
+    for (const part of parts) {
+      all.set(part, at)
+      at += part.length
+    }
+    return all.sort()
+  }
+
+  async close(): Promise<void> {
+    await this.#all((client) => client.call('close'))
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#processes.map((child) => this.#children.stop(child)))
+  }
+
+  #all<T>(run: (client: Remote<LoadCalls>, index: number) => Promise<T>): Promise<T[]> {
+    return Promise.all(this.#clients.map(run))
+  }
+}
+
+/** `count` in `parts` nearly equal shares. */
+export function split(count: number, parts: number): readonly number[] {
+  const share = Math.floor(count / parts)
+  return Array.from({ length: parts }, (_, i) => share + (i < count % parts ? 1 : 0))
+}

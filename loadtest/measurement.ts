@@ -1,0 +1,82 @@
+/** The common shape of all measurements: both servers side by side, rounds in turn, rows out. */
+import type { Fleet } from './fleet.js'
+import type { Publisher } from './publisher.js'
+import type { Sizes } from './sizes.js'
+import type { Target } from './target.js'
+import { median } from './percentiles.js'
+
+export interface Measurement {
+  /** What `--only` calls it. */
+  readonly name: string
+  /** What it measures, in one line of `--help`. */
+  readonly summary: string
+  run(lab: Lab): Promise<readonly Row[]>
+}
+
+/** What a measurement works with; bench.ts implements it. */
+export interface Lab {
+  readonly sizes: Sizes
+  readonly publisher: Publisher
+  /** Both servers in new processes, each with load clients for `sockets`; ended after `run`. */
+  withSides<T>(
+    sockets: number,
+    nodeFlags: readonly string[],
+    run: (sides: Sides) => Promise<T>,
+  ): Promise<T>
+  progress(text: string): void
+}
+
+export interface Side {
+  readonly target: Target
+  readonly fleet: Fleet
+}
+
+export interface Sides {
+  readonly gateway: Side
+  readonly bare: Side
+}
+
+/** One figure of both servers. The rounds are kept, so that a reader sees how much they scatter. */
+export interface Row {
+  readonly name: string
+  readonly what: string
+  readonly unit: 'B' | 'µs' | 'ms'
+  readonly gateway: readonly number[]
+  readonly bare: readonly number[]
+  readonly budget?: Budget
+}
+
+/** Of the ratio to the bare engine, or of the gateway's figure alone (in the row's unit). */
+export interface Budget {
+  readonly of: 'ratio' | 'gateway'
+  readonly max: number
+}
+
+/** The median of the rounds' ratios: the two halves of a round lie close together in time. */
+export function ratioOf(row: Row): number {
+  return median(row.gateway.map((value, round) => value / (row.bare[round] as number)))
+}
+
+export function isWithinBudget(row: Row): boolean | undefined {
+  if (row.budget === undefined) return undefined
+  const value = row.budget.of === 'ratio' ? ratioOf(row) : median(row.gateway)
+  return value <= row.budget.max
+}
+
+/** Who is measured first changes from round to round: a machine that drifts favours nobody. */
+export function turns(round: number): readonly (keyof Sides)[] {
+  return round % 2 === 0 ? ['gateway', 'bare'] : ['bare', 'gateway']
+}
+
+/** Measures both in each round. */
+export async function alternate<T>(
+  rounds: number,
+  sides: Sides,
+  measure: (side: Side, round: number) => Promise<T>,
+): Promise<{ gateway: T[]; bare: T[] }> {
+  const values: { gateway: T[]; bare: T[] } = { gateway: [], bare: [] }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const key of turns(round)) values[key].push(await measure(sides[key], round))
+  }
+  return values
+}

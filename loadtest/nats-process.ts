@@ -1,0 +1,58 @@
+/** A real nats-server on a port of its own choice. */
+import type { ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Children } from './children.js'
+import { rootPath } from './paths.js'
+import { waitFor } from './wait.js'
+
+const startMs = 10_000
+
+export interface NatsServer {
+  readonly url: string
+  readonly pid: number
+  stop(): Promise<void>
+}
+
+export async function startNats(children: Children): Promise<NatsServer> {
+  const built = rootPath('.cache/servers/nats-server')
+  const command = existsSync(built) ? built : 'nats-server'
+  const folder = mkdtempSync(join(tmpdir(), 'tidegate-bench-'))
+  const flags = ['--addr', '127.0.0.1', '--port', '-1', '--ports_file_dir', folder]
+  const child = children.start(command, flags, { stdio: 'ignore' })
+  try {
+    const url = await findUrl(child, folder)
+    return { url, pid: child.pid as number, stop: () => children.stop(child) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function findUrl(child: ChildProcess, folder: string): Promise<string> {
+  let failure: Error | undefined
+  child.once('error', (error) => (failure = error))
+  child.once('exit', () => (failure ??= new Error('nats-server ended at once')))
+  let url: string | undefined
+  await waitFor(
+    'nats-server to start',
+    () => {
+      if (failure !== undefined) throw failure
+      const [file] = readdirSync(folder).filter((name) => name.endsWith('.ports'))
+      if (file !== undefined) url = readUrl(join(folder, file))
+      return url !== undefined
+    },
+    startMs,
+  )
+  return url as string
+}
+
+/** Undefined while the server is still writing the file. */
+function readUrl(path: string): string | undefined {
+  try {
+    const ports = JSON.parse(readFileSync(path, 'utf8')) as { readonly nats?: readonly string[] }
+    return ports.nats?.[0]
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,80 @@
+/** Percentiles, ratios, budgets and the table: what turns rounds into a report. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { isWithinBudget, ratioOf, turns, type Row } from '../measurement.js'
+import { median, percentile } from '../percentiles.js'
+import { formatRun } from '../report.js'
+import { formatTable } from '../table.js'
+
+const row: Row = {
+  name: 'handshake',
+  what: 'CPU of a handshake',
+  unit: 'µs',
+  gateway: [60, 80, 300],
+  bare: [30, 50, 100],
+  budget: { of: 'ratio', max: 2 },
+}
+
+test('the median is the middle value, or the mean of the two in the middle', () => {
+  assert.equal(median([5, 1, 100]), 5)
+  assert.equal(median([4, 1, 2, 100]), 3)
+  assert.throws(() => median([]))
+})
+
+test('a percentile is a value that was measured, of the nearest rank', () => {
+  const sorted = Uint32Array.from({ length: 1000 }, (_, i) => i + 1)
+  assert.equal(percentile(sorted, 0.5), 500)
+  assert.equal(percentile(sorted, 0.99), 990)
+  assert.equal(percentile(sorted, 0.999), 999)
+  assert.equal(percentile(sorted, 1), 1000)
+  assert.equal(percentile(Uint32Array.of(7), 0.5), 7)
+  assert.throws(() => percentile(new Uint32Array(), 0.5))
+})
+
+test('the ratio is the median of the ratios of the rounds', () => {
+  assert.equal(ratioOf(row), 2)
+})
+
+test('a budget bounds the ratio, or the figure of the gateway alone', () => {
+  assert.equal(isWithinBudget(row), true)
+  assert.equal(isWithinBudget({ ...row, budget: { of: 'ratio', max: 1.9 } }), false)
+  assert.equal(isWithinBudget({ ...row, budget: { of: 'gateway', max: 79 } }), false)
+  assert.equal(isWithinBudget({ ...row, budget: { of: 'gateway', max: 80 } }), true)
+})
+
+test('gateway and bare engine take turns at being measured first', () => {
+  assert.deepEqual([turns(0)[0], turns(1)[0], turns(2)[0]], ['gateway', 'bare', 'gateway'])
+})
+
+test('a table aligns its first column to the left and the others to the right', () => {
+  const table = formatTable(
+    ['what', 'a'],
+    [
+      ['x', '10'],
+      ['longer', '5'],
+    ],
+  )
+  assert.equal(table, 'what     a\n------  --\nx       10\nlonger   5')
+})
+
+test('a small run shows no verdict: its figures prove nothing', () => {
+  const run = {
+    startedAt: '',
+    seconds: 1,
+    isSmall: false,
+    measured: 'gateway',
+    engine: '',
+    machine: {
+      cpu: '',
+      cores: 2,
+      memoryGiB: 1,
+      kernel: '',
+      node: '',
+      openFilesMax: 1,
+      loadAverage: 0,
+    },
+    rows: [{ ...row, budget: { of: 'ratio', max: 1 } }],
+  } as const
+  assert.match(formatRun(run), /2\.00\s+1\.60-3\.00\s+1x\s+OVER/)
+  assert.doesNotMatch(formatRun({ ...run, isSmall: true }), /OVER/)
+})

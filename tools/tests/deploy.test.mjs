@@ -1,0 +1,117 @@
+/** What deploy/ says holds: NATS keeps the permissions, and the names in the files exist. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { connect } from '@nats-io/transport-node'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (path) => readFileSync(join(root, path), 'utf8')
+
+/** A nats-server with the configuration of deploy/, on a free port; ends with the test. */
+async function startNats(t) {
+  const config = join(root, 'deploy/nats/nats-server.conf')
+  const server = spawn(
+    join(root, '.cache/servers/nats-server'),
+    ['-c', config, '-a', '127.0.0.1', '-p', '-1', '-m', '-1'],
+    {
+      env: { NATS_GATEWAY_PASSWORD: 'of-gateway', NATS_SERVICE_PASSWORD: 'of-service' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
+  t.after(async () => {
+    if (server.exitCode !== null) return
+    server.kill()
+    await once(server, 'exit')
+  })
+  return address(server)
+}
+
+/** Where the server listens, from its log. */
+function address(server) {
+  return new Promise((resolve, reject) => {
+    let log = ''
+    server.stderr.on('data', (chunk) => {
+      log += chunk
+      const match = /Listening for client connections on (\S+)/.exec(log)
+      if (match && log.includes('Server is ready')) resolve(match[1])
+    })
+    server.once('error', reject)
+    server.once('exit', () => reject(new Error(`nats-server ended: ${log}`)))
+  })
+}
+
+async function connectAs(t, servers, user) {
+  const connection = await connect({ servers, user, pass: `of-${user}`, reconnect: false })
+  t.after(() => connection.close())
+  return connection
+}
+
+/** The subject that NATS refused to let this connection use. */
+async function refusal(connection, act) {
+  const refused = (async () => {
+    for await (const { type, error } of connection.status()) if (type === 'error') return error
+  })()
+  act()
+  await connection.flush()
+  return (await refused).subject
+}
+
+test('NATS as deployed lets a service publish to a gateway and do nothing more', async (t) => {
+  const servers = await startNats(t)
+  const gateway = await connectAs(t, servers, 'gateway')
+  const service = await connectAs(t, servers, 'service')
+
+  const received = new Promise((resolve) => {
+    gateway.subscribe('rt.pub.stocks.AAPL', { callback: (_, message) => resolve(message.string()) })
+  })
+  await gateway.flush()
+  service.publish('rt.pub.stocks.AAPL', '{"price":1}')
+  assert.equal(await received, '{"price":1}')
+
+  const listen = () => service.subscribe('rt.pub.>', { callback: () => {} })
+  assert.equal(await refusal(service, listen), 'rt.pub.>')
+  const command = () => service.publish('rt.control.revoke', '{}')
+  assert.equal(await refusal(service, command), 'rt.control.revoke')
+  const listenToAll = () => gateway.subscribe('>', { callback: () => {} })
+  assert.equal(await refusal(gateway, listenToAll), '>')
+})
+
+test('NATS as deployed lets nobody in without a password', async (t) => {
+  const servers = await startNats(t)
+  await assert.rejects(connect({ servers, reconnect: false }), /Authorization/i)
+})
+
+/** All names of this form in a text. */
+function names(text, form) {
+  return [...new Set(text.match(form))].sort()
+}
+
+function gatewaySources() {
+  const files = readdirSync(join(root, 'gateway')).filter((name) => name.endsWith('.ts'))
+  return files.map((name) => read(`gateway/${name}`)).join('\n')
+}
+
+test('every metric that an alert asks for is one that a node has', () => {
+  const asked = names(read('deploy/prometheus/alerts.yml'), /\btidegate_[a-z_]+/g)
+  const known = new Set(names(gatewaySources(), /\btidegate_[a-z_]+/g))
+  const missing = asked
+    .map((name) => name.replace(/_bucket$/, ''))
+    .filter((name) => !known.has(name))
+  assert.notEqual(asked.length, 0)
+  assert.deepEqual(missing, [])
+})
+
+test('every setting that a file of deploy/ makes is one that a node has', () => {
+  const files = ['Dockerfile', 'deploy/compose.yaml', 'deploy/example.env']
+  const made = names(files.map(read).join('\n'), /\bTIDEGATE_[A-Z_]+/g)
+  const known = new Set(names(gatewaySources(), /\bTIDEGATE_[A-Z_]+/g))
+  assert.notEqual(made.length, 0)
+  assert.deepEqual(
+    made.filter((name) => !known.has(name)),
+    [],
+  )
+})
