@@ -104,7 +104,7 @@ test('what is published once it says connected arrives, on every subscription', 
   const broker = await natsBroker(t, { url: server.url })
   const received = Array.from({ length: 5_000 }, (_, at) => counting(broker, `a.${at}`))
   broker.onEvent((event) => {
-    assert.equal(event.type, 'connected')
+    if (event.type !== 'connected') return
     for (const at of received.keys()) publish(`a.${4_999 - at}`, noBytes)
   })
   await broker.start()
