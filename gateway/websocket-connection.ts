@@ -63,6 +63,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   #lossy: Set<Subscription> | undefined = undefined
   #heldBytes = 0
   #heartbeatAt = 0
+  /** When the wheel comes by next; an earlier plan that is still in it no longer counts. */
+  #visitAt = 0
   #bucket: TokenBucket | undefined = undefined
   #rateLimitedAt = 0
   #beatBytes = 0
@@ -88,7 +90,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.#socket = socket
     node.counters.connections.websocket += 1
     this.#heartbeatAt = firstHeartbeatAt(node)
-    node.wheel.add(this, Math.min(this.#heartbeatAt, expiryOf(node, this.identity.expiresAt)))
+    this.#visitBy(Math.min(this.#heartbeatAt, expiryOf(node, this.identity.expiresAt)))
     const refused = this.#subscribeClaimed()
     this.send({
       type: 'welcome',
@@ -125,6 +127,13 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.node.counters.subscriptions -= this.#subscriptions.length
     for (const subscription of this.#subscriptions) this.node.hub.unsubscribe(subscription)
     this.#subscriptions = []
+  }
+
+  /** The token was refreshed: a life that became shorter must not wait for the next visit. */
+  renew(identity: Identity): void {
+    this.identity = identity
+    const expiresAt = expiryOf(this.node, identity.expiresAt)
+    if (expiresAt < this.#visitAt) this.#visitBy(expiresAt)
   }
 
   find(name: string): Subscription | undefined {
@@ -214,7 +223,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
 
   due(now: number): number | undefined {
     const socket = this.#socket
-    if (socket === undefined) return undefined
+    if (socket === undefined || now < this.#visitAt) return undefined
     const expiresAt = expiryOf(this.node, this.identity.expiresAt)
     if (now >= expiresAt) {
       this.node.counters.expirations += 1
@@ -234,7 +243,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
         socket.send(this.format.heartbeat, this.format.isBinary)
       })
     }
-    return Math.min(this.#heartbeatAt, expiresAt)
+    this.#visitAt = Math.min(this.#heartbeatAt, expiresAt)
+    return this.#visitAt
   }
 
   leave(): void {
@@ -251,6 +261,11 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
       else if (this.subscribe(access.name) === undefined) refused.push([name, noRoom])
     }
     return refused
+  }
+
+  #visitBy(at: number): void {
+    this.#visitAt = at
+    this.node.wheel.add(this, at)
   }
 
   #enqueue(frame: Uint8Array): void {
