@@ -33,13 +33,15 @@ export interface FrameHandler {
   (connection: WebSocketConnection, bytes: Uint8Array): void
 }
 
-/** The engine drops what goes over this, pings too: our own marks lie far below it. */
-export const engineBackpressureMax = 1_048_576
+/** The engine drops what goes over this, pings too: our own marks, at most 1.5 MB, lie below it. */
+export const engineBackpressureMax = 2_097_152
+/** Answers go out behind or not: beyond the outbox this much is held for who asks and never reads. */
+const answersBytesMax = 524_288
 /** Under one cork; the connection may turn out to be behind after any of these. */
 const corkedFramesMax = 16
 const corkedBytesMax = 16_384
 
-/** Heartbeats without progress while bytes wait; each heartbeat adds its own few bytes once. */
+/** Whole heartbeat intervals in which nothing left although bytes were waiting (PROTOCOL 10.3). */
 const stalledBeatsMax = 2
 
 const noRoom: Refusal = {
@@ -58,6 +60,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   /** Most ticks bring one frame: the array is made only for the second. */
   #first: Uint8Array | undefined = undefined
   #rest: Uint8Array[] | undefined = undefined
+  #pendingBytes = 0
   #isBehind = false
   /** Subscriptions that lost publications while behind: they hear a gap when it is live again. */
   #lossy: Set<Subscription> | undefined = undefined
@@ -67,7 +70,9 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   #visitAt = 0
   #bucket: TokenBucket | undefined = undefined
   #rateLimitedAt = 0
+  /** What was waiting just after the last heartbeat. */
   #beatBytes = 0
+  #hasDrained = false
   #stalledBeats = 0
 
   constructor(node: Node, identity: Identity, format: WireFormat, handle: FrameHandler) {
@@ -113,8 +118,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
       return this.fail(undefined, 'too_large', detail)
     }
     this.#handle(this, new Uint8Array(bytes))
-    // Answers go out behind or not; who asks and does not read must not fill our memory with them.
-    if (this.#bufferedBytes() > engineBackpressureMax / 2) this.close('slow_consumer')
+    const { connectionBytesMax } = this.node.outbox
+    if (this.#bufferedBytes() > connectionBytesMax + answersBytesMax) this.close('slow_consumer')
   }
 
   closed(): void {
@@ -203,8 +208,10 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     if (socket === undefined || first === undefined) return
     const rest = this.#rest
     this.#first = undefined
+    this.#pendingBytes = 0
     if (rest === undefined) {
-      if (socket.send(first, this.format.isBinary) !== 1) this.#noteBuffered()
+      const sent = socket.send(first, this.format.isBinary)
+      if (sent !== 1 || this.#heldBytes > 0) this.#noteBuffered()
       return
     }
     this.#rest = undefined
@@ -213,12 +220,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   }
 
   drained(): void {
-    this.#heldBytes = this.node.outbox.adjust(this.#heldBytes, this.#bufferedBytes())
-    if (!this.#isBehind || this.#heldBytes > this.node.outbox.lowBytes) return
-    this.#isBehind = false
-    const lossy = this.#lossy ?? []
-    this.#lossy = undefined
-    for (const subscription of lossy) this.gap('slow_consumer', subscription)
+    this.#hasDrained = true
+    this.#noteBuffered()
   }
 
   due(now: number): number | undefined {
@@ -242,6 +245,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
         socket.ping()
         socket.send(this.format.heartbeat, this.format.isBinary)
       })
+      this.#beatBytes = this.#bufferedBytes()
+      this.#noteBuffered()
     }
     this.#visitAt = Math.min(this.#heartbeatAt, expiresAt)
     return this.#visitAt
@@ -268,16 +273,22 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.node.wheel.add(this, at)
   }
 
+  /**
+   * What waits for the end of the tick counts, too: a burst must find out as it comes whether the
+   * connection is behind, or the engine would drop frames of which nobody is told.
+   */
   #enqueue(frame: Uint8Array): void {
     if (this.#first === undefined) {
       this.#first = frame
       this.node.flushQueue.add(this)
     } else if (this.#rest === undefined) this.#rest = [frame]
     else this.#rest.push(frame)
+    this.#pendingBytes += frame.length
+    if (this.#pendingBytes + this.#heldBytes > this.node.outbox.connectionBytesMax) this.flush()
     this.node.flushQueue.countFrame()
   }
 
-  /** A cork holds 16 KB: more is sent in portions, and not at all once the connection is behind. */
+  /** A cork holds 16 KB: more is sent in portions. */
   #sendCorked(socket: WebSocket<SocketData>, frames: readonly Uint8Array[]): void {
     const { isBinary } = this.format
     let at = 0
@@ -295,17 +306,27 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     }
   }
 
+  /** After what was sent and what has drained: a send may push out what waited, without a drain. */
   #noteBuffered(): void {
     const { outbox } = this.node
     this.#heldBytes = outbox.adjust(this.#heldBytes, this.#bufferedBytes())
     if (this.#heldBytes > outbox.highBytes) this.#isBehind = true
+    else if (this.#isBehind && this.#heldBytes <= outbox.lowBytes) this.#goLive()
   }
 
-  /** True at the second heartbeat in a row that finds the same bytes still waiting. */
+  #goLive(): void {
+    this.#isBehind = false
+    const lossy = this.#lossy ?? []
+    this.#lossy = undefined
+    for (const subscription of lossy) this.gap('slow_consumer', subscription)
+  }
+
+  /** Looked at before each heartbeat, which adds a few bytes of its own to those that wait. */
   #hasStalled(): boolean {
-    const waiting = this.#bufferedBytes()
-    this.#stalledBeats = waiting > 0 && waiting === this.#beatBytes ? this.#stalledBeats + 1 : 0
-    this.#beatBytes = waiting
+    const isStuck =
+      this.#beatBytes > 0 && !this.#hasDrained && this.#bufferedBytes() >= this.#beatBytes
+    this.#stalledBeats = isStuck ? this.#stalledBeats + 1 : 0
+    this.#hasDrained = false
     return this.#stalledBeats >= stalledBeatsMax
   }
 
