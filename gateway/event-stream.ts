@@ -36,6 +36,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   #hasBegun = false
   /** Since when the engine has had bytes that did not leave; 0: it has none. */
   #blockedAt = 0
+  /** A visit of `nudge` is planned: one at a time, however often the stream blocks. */
+  #isNudged = false
   #isBehind = false
   #lossy: Set<Subscription> | undefined = undefined
   #heartbeatAt = 0
@@ -71,8 +73,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   begin({ publications, gaps, position }: Resumption): void {
     const node = this.#node
     const arrived = this.#queue
-    this.#queue = nothingQueued
-    this.#queuedBytes = 0
+    this.#clear()
     this.#hasBegun = true
     const welcome = {
       connection: nextConnectionId(node),
@@ -113,16 +114,12 @@ export class EventStream implements Subscriber, Flushable, DueItem {
 
   flush(): void {
     const res = this.#res
-    if (res === undefined || !this.#hasBegun) return
-    while (this.#queue.length > 0 && this.#blockedAt === 0) {
-      const chunk = this.#take()
-      res.cork(() => {
-        if (!res.write(chunk)) this.#block()
-      })
-    }
+    if (res === undefined) return
+    if (this.#hasBegun) this.#write(res)
     const { outbox } = this.#node
     this.#heldBytes = outbox.adjust(this.#heldBytes, this.#queuedBytes)
     if (this.#queuedBytes > outbox.highBytes) this.#isBehind = true
+    else if (this.#isBehind && this.#queue.length === 0 && this.#blockedAt === 0) this.#goLive()
   }
 
   due(now: number): number | undefined {
@@ -152,7 +149,10 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     const res = this.#res
     if (res === undefined) return
     this.#node.counters.refuse(problem.code)
+    if (!this.#hasBegun) this.#clear()
     this.#hasBegun = true
+    // What was dropped, the client will ask for when it comes back with its cursor.
+    this.#lossy = undefined
     this.#enqueue(namedEvent('problem', problemJson(problem), retryLine(this.#node.random)))
     this.flush()
     // A stream that does not take its last bytes now has shown for long that it takes none.
@@ -166,7 +166,10 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   /** Keeps the engine from ending a stalled stream too soon; ends one that stalls for too long. */
   nudge(now: number): number | undefined {
     const res = this.#res
-    if (res === undefined || this.#blockedAt === 0) return undefined
+    if (res === undefined || this.#blockedAt === 0) {
+      this.#isNudged = false
+      return undefined
+    }
     const stalledMs = now - this.#blockedAt
     if (stalledMs > stalledBeatsMax * this.#node.settings.heartbeatSeconds * 1000) {
       this.#node.counters.refuse('slow_consumer')
@@ -178,13 +181,29 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     return now + nudgeMs
   }
 
+  /** What waits for the end of the tick counts, too: a burst must not fill the memory meanwhile. */
   #enqueue(bytes: Uint8Array): void {
     if (this.#queue.length === 0) {
       this.#queue = [bytes]
       this.#node.flushQueue.add(this)
     } else this.#queue.push(bytes)
     this.#queuedBytes += bytes.length
+    if (this.#queuedBytes > this.#node.outbox.connectionBytesMax) this.flush()
     this.#node.flushQueue.countFrame()
+  }
+
+  #clear(): void {
+    this.#queue = nothingQueued
+    this.#queuedBytes = 0
+  }
+
+  #write(res: HttpResponse): void {
+    while (this.#queue.length > 0 && this.#blockedAt === 0) {
+      const chunk = this.#take()
+      res.cork(() => {
+        if (!res.write(chunk)) this.#block()
+      })
+    }
   }
 
   /** The next bytes to write: whole events while they fit, a piece of one that does not. */
@@ -211,6 +230,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   #block(): void {
     const now = this.#node.clock.now()
     this.#blockedAt = now
+    if (this.#isNudged) return
+    this.#isNudged = true
     this.#node.wheel.add({ due: (at) => this.nudge(at), leave: () => {} }, now + nudgeMs)
   }
 
@@ -220,7 +241,6 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     this.#blockedAt = 0
     if (this.#queue.length === 0) this.#enqueue(comment)
     this.flush()
-    if (this.#isBehind && this.#queue.length === 0 && this.#blockedAt === 0) this.#goLive()
     return true
   }
 

@@ -92,7 +92,7 @@ function refresh(connection: WebSocketConnection, { id, token }: Frame<'refresh'
   if (identity.subject !== connection.identity.subject) {
     return connection.fail(id, 'token_invalid', 'The new token is for another subject.')
   }
-  connection.identity = identity
+  connection.renew(identity)
   connection.send({ type: 'refreshed', id, expiresAt: identity.expiresAt })
   for (const subscription of [...connection.subscriptions]) {
     const { name } = subscription.interest
