@@ -6,6 +6,7 @@ import type { Clock } from '../../hub/clock.js'
 import { Hub, type HubLimits } from '../../hub/hub.js'
 import { MemoryBroker } from '../../hub/memory-broker.js'
 import { createAuthentication } from '../authentication.js'
+import type { Authenticator } from '../authenticator.js'
 import { Counters } from '../counters.js'
 import { loadEngine } from '../engine.js'
 import { startGateway, type Gateway, type GatewaySettings } from '../gateway.js'
@@ -31,6 +32,8 @@ export interface TestGatewayOptions {
   readonly broker?: Broker
   readonly clock?: Clock
   readonly random?: () => number
+  /** In place of the one that knows `testSecret`. */
+  readonly authenticator?: Authenticator
 }
 
 export const testSettings: GatewaySettings = {
@@ -98,7 +101,7 @@ export async function startTestGateway(
     engine: engine.engine,
     settings,
     hub,
-    authenticator: authentication.authenticator,
+    authenticator: options.authenticator ?? authentication.authenticator,
     clock,
     random: options.random ?? Math.random,
     counters,
