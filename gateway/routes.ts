@@ -20,7 +20,7 @@ export function addRoutes(app: TemplatedApp, node: Node, scopes: CursorScopes): 
   addWebSocketRoute(app, eventsPath, node)
   const route = new Router(app, node)
   route.add(eventsPath, 'GET', (res, request) => {
-    if (request.accept.includes('text/event-stream')) handleEventStream(node, scopes, res, request)
+    if (acceptsEventStream(request)) handleEventStream(node, scopes, res, request)
     else handlePoll(node, scopes, res, request)
   })
   route.add(eventsPath, 'HEAD', (res, request) => handlePollHead(node, res, request))
@@ -93,10 +93,12 @@ class Router {
 
   #refuse(res: HttpResponse, request: Request, problem: Problem, allow?: string): void {
     this.#node.counters.refuse(problem.code)
-    sendProblem(res, problem, () => {
+    const writeHeaders = (): void => {
       if (allow !== undefined) res.writeHeader('Allow', allow)
       this.#node.origins.writeHeaders(res, request.origin)
-    })
+    }
+    // Content after the head of an answer to HEAD would be taken for the next answer.
+    sendProblem(res, problem, writeHeaders, { isHead: request.method === 'head' })
   }
 
   #guard(handler: Handler): (res: HttpResponse, req: HttpRequest) => void {
@@ -110,6 +112,11 @@ class Router {
       }
     }
   }
+}
+
+/** One of the media types that the client takes; their names ignore case (RFC 9110 8.3.1). */
+function acceptsEventStream({ accept }: Request): boolean {
+  return accept.split(',').some((range) => /^\s*text\/event-stream\s*(?:;|$)/i.test(range))
 }
 
 /** An unanswered response would end the process: the engine insists on an answer. */
