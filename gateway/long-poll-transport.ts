@@ -5,7 +5,7 @@ import { parseJson } from '../shared/json-payload.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { channelsOf } from './event-stream-transport.js'
 import { bad, readEventsRequest, type EventsRequestResult } from './events-request.js'
-import { admissionProblem, busy, type Node } from './node.js'
+import { admissionProblem, busy, expiryOf, type Node } from './node.js'
 import { PendingPoll } from './pending-poll.js'
 import { sendProblem, statusLine, type Ending, type Problem } from './problem.js'
 import { identifyRequest } from './request-identity.js'
@@ -79,7 +79,8 @@ function ask(
     identity,
     scope,
     res,
-    deadline: Math.min(node.clock.now() + question.wait * 1000, identity.expiresAt),
+    // Not before the token is refused: who polls on with it would be answered at once, in a loop.
+    deadline: Math.min(node.clock.now() + question.wait * 1000, expiryOf(node, identity.expiresAt)),
     writeHeaders: () => node.origins.writeHeaders(res, request.origin),
     onClosed: () => scopes.release(scope),
   })
