@@ -8,6 +8,7 @@ import {
   type EventsRequest,
   type EventsRequestResult,
 } from './events-request.js'
+import { answerFault } from './fault.js'
 import { identifyRequest } from './request-identity.js'
 import { admissionProblem, busy, type Node } from './node.js'
 import { problemJson, sendProblem, type Problem } from './problem.js'
@@ -77,11 +78,12 @@ function open(
   const resumption = resume(node, subscriptions, cursor)
   const confirmed = confirmAll(node, subscriptions)
   if (confirmed === true) return stream.begin(resumption)
-  void confirmed.then((isConfirmed) => {
+  const goOn = (isConfirmed: boolean): void => {
     if (!stream.isOpen) return
-    if (isConfirmed) return stream.begin(resumption)
-    stream.finish(busy(node, 'broker_unavailable', 'The message broker is away.'))
-  })
+    if (isConfirmed) stream.begin(resumption)
+    else stream.finish(busy(node, 'broker_unavailable', 'The message broker is away.'))
+  }
+  confirmed.then(goOn).catch((error: unknown) => answerFault(node, res, error))
 }
 
 function refuse(node: Node, res: HttpResponse, request: Request, problem: Problem): void {

@@ -5,6 +5,7 @@ import { parseJson } from '../shared/json-payload.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { channelsOf } from './event-stream-transport.js'
 import { bad, readEventsRequest, type EventsRequestResult } from './events-request.js'
+import { answerFault } from './fault.js'
 import { admissionProblem, busy, expiryOf, type Node } from './node.js'
 import { PendingPoll } from './pending-poll.js'
 import { sendProblem, statusLine, type Ending, type Problem } from './problem.js'
@@ -92,11 +93,12 @@ function ask(
   const resumption = resume(node, subscriptions, cursor)
   const confirmed = confirmAll(node, subscriptions)
   if (confirmed === true) return poll.begin(resumption)
-  void confirmed.then((isConfirmed) => {
+  const goOn = (isConfirmed: boolean): void => {
     if (!poll.isOpen) return
     if (isConfirmed) poll.begin(resumption)
     else poll.fail(busy(node, 'broker_unavailable', 'The message broker is away.'))
-  })
+  }
+  confirmed.then(goOn).catch((error: unknown) => answerFault(node, res, error))
 }
 
 function admit(node: Node, request: Request, question: PollQuestion): EventsRequestResult {

@@ -2,6 +2,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { handleEventStream } from './event-stream-transport.js'
+import { answerFault } from './fault.js'
 import { handlePoll, handlePollBody, handlePollHead } from './long-poll-transport.js'
 import type { Node } from './node.js'
 import { sendProblem, statusLine, type Problem } from './problem.js'
@@ -107,8 +108,7 @@ class Router {
       try {
         handler(res, copyRequest(res, req, node.settings.proxyProtocol))
       } catch (error) {
-        node.onInternalError(error)
-        abandon(res)
+        answerFault(node, res, error)
       }
     }
   }
@@ -117,13 +117,4 @@ class Router {
 /** One of the media types that the client takes; their names ignore case (RFC 9110 8.3.1). */
 function acceptsEventStream({ accept }: Request): boolean {
   return accept.split(',').some((range) => /^\s*text\/event-stream\s*(?:;|$)/i.test(range))
-}
-
-/** An unanswered response would end the process: the engine insists on an answer. */
-function abandon(res: HttpResponse): void {
-  try {
-    res.close()
-  } catch {
-    // It has been answered, or is gone: nothing is owed.
-  }
 }

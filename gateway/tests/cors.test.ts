@@ -56,7 +56,7 @@ test('an allowed origin may read every answer, refusals too (PROTOCOL 8.3)', asy
   }
 })
 
-test('an event stream may be read by an allowed origin, a refusing one too (PROTOCOL 8.3)', async (t) => {
+test('an allowed origin may read event streams, refusing ones too (PROTOCOL 8.3)', async (t) => {
   const { http, port } = await startTestGateway(t, { settings: { connectionsMax: 1 } })
   const query = { channels: 'news', token }
   const stream = await TestStream.welcomed(t, http, query, { origin: allowed })
@@ -106,7 +106,7 @@ test('an origin counts in any case, and is said back as it came (PROTOCOL 8.3)',
   assert.equal(answer.headers.get('access-control-allow-origin'), 'HTTPS://App.Example')
 })
 
-test('a preflight of an allowed origin is told everything, for two hours (PROTOCOL 8.4)', async (t) => {
+test('a preflight of an allowed origin is told all, for two hours (PROTOCOL 8.4)', async (t) => {
   const { port } = await startTestGateway(t)
   const connection = new HttpConnection(t, port)
   for (const [path, allow] of [
@@ -139,7 +139,7 @@ test('a preflight of an allowed origin is told everything, for two hours (PROTOC
   assert.equal(connection.rest, '')
 })
 
-test('a preflight of another origin is told what the path takes, and no more (PROTOCOL 8.4)', async (t) => {
+test('a preflight of another origin is told the methods only (PROTOCOL 8.4)', async (t) => {
   const { port } = await startTestGateway(t)
   const headers = { origin: refused, 'access-control-request-method': 'POST' }
   const answer = await askOnce(t, port, { method: 'OPTIONS', path: '/v1/publish', headers })

@@ -25,6 +25,7 @@ export class HttpConnection {
 
   constructor(t: TestContext, port: number) {
     this.socket = connect(port, '127.0.0.1')
+    this.socket.setNoDelay(true)
     this.socket.setEncoding('latin1')
     this.socket.on('data', (text: string) => {
       this.#bytes += text

@@ -1,4 +1,4 @@
-/** The public paths: which transport a request gets, which methods there are, what every refusal is. */
+/** The public paths: which transport a request gets, which methods there are, what a refusal is. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { startTestGateway, until, type TestGateway } from './harness.js'
@@ -27,7 +27,7 @@ function assertProblem(answer: HttpAnswer, status: number, title: string, code: 
   assert.equal(answer.headers.get('cache-control'), 'no-store')
 }
 
-test('one address is an event stream or a poll, by what the client accepts (PROTOCOL 1.1)', async (t) => {
+test('what the client accepts decides for stream or poll (PROTOCOL 1.1)', async (t) => {
   const { port, http, counters } = await startTestGateway(t)
   const accepted: readonly (readonly [string, boolean])[] = [
     ['text/event-stream', true],
@@ -86,7 +86,7 @@ test('members and parameters that nobody knows are ignored (PROTOCOL 1.3)', asyn
   }
 })
 
-test('HEAD is answered at once, without content, as a short poll would be (PROTOCOL 8.5)', async (t) => {
+test('HEAD has the status of a short poll, and no content (PROTOCOL 8.5)', async (t) => {
   const { port, counters } = await startTestGateway(t)
   const connection = new HttpConnection(t, port)
   const cases: readonly (readonly [string, string | undefined, number])[] = [
@@ -128,7 +128,7 @@ test('no answer to HEAD has content, on any path and with any origin (PROTOCOL 8
   assert.equal(connection.rest, '')
 })
 
-test('OPTIONS says what the path takes, without a token and without content (PROTOCOL 8.4)', async (t) => {
+test('OPTIONS says what the path takes, and wants no token (PROTOCOL 8.4)', async (t) => {
   const { port } = await startTestGateway(t)
   const connection = new HttpConnection(t, port)
   for (const [path, allow] of [
@@ -164,7 +164,7 @@ test('a method that a path does not have is 405, with those it has (PROTOCOL 8.6
   assert.equal(counters.refusals.method_not_allowed, count)
 })
 
-test('a method that HTTP does not have ends that connection and nothing else (PROTOCOL 8.6)', async (t) => {
+test('a method that HTTP does not have ends that connection only (PROTOCOL 8.6)', async (t) => {
   const { port } = await startTestGateway(t)
   for (const method of ['BREW', 'get']) {
     const connection = new HttpConnection(t, port)
@@ -199,7 +199,7 @@ test('a path that there is not is 404, by every method (PROTOCOL 8.6)', async (t
   }
 })
 
-test('each refusal is a problem with its code, its status and its phrase (PROTOCOL 9.1, 9.2)', async (t) => {
+test('each refusal is a problem of its code and status (PROTOCOL 9.1, 9.2)', async (t) => {
   const { port } = await startTestGateway(t)
   const body = `{"channel":"news","data":"${'x'.repeat(70_000)}"}`
   const publish = { method: 'POST', path: '/v1/publish' }
@@ -221,7 +221,7 @@ test('each refusal is a problem with its code, its status and its phrase (PROTOC
   }
 })
 
-test('a connection goes on after a refusal, and after a body that nobody read (PROTOCOL 9.1)', async (t) => {
+test('a connection goes on after a refusal, its body unread (PROTOCOL 9.1)', async (t) => {
   const { port } = await startTestGateway(t)
   const connection = new HttpConnection(t, port)
   const evil = { origin: 'https://evil.example' }
@@ -239,7 +239,7 @@ test('a connection goes on after a refusal, and after a body that nobody read (P
   }
 })
 
-test('a client that may come back is told when: whole seconds, drawn anew (PROTOCOL 9.3)', async (t) => {
+test('who may come back is told after how many seconds (PROTOCOL 9.3)', async (t) => {
   const { port } = await startTestGateway(t, { settings: { pendingPollsMax: 0 } })
   const connection = new HttpConnection(t, port)
   const seen = new Set<string>()
@@ -264,7 +264,7 @@ test('requests that are sent ahead are answered in order while none of them wait
 })
 
 /** engines.md A.4: the engine answers one request at a time, and ends who does not wait. */
-test('a request sent ahead of the answer to a poll ends the connection, and leaks nothing', async (t) => {
+test('a request sent before the poll is answered ends the connection', async (t) => {
   const gateway = await startTestGateway(t)
   const connection = await pendingPoll(t, gateway)
   connection.send(requestText({ path: shortPoll, headers: { authorization } }))
