@@ -8,6 +8,7 @@ import {
   type EventsRequest,
   type EventsRequestResult,
 } from './events-request.js'
+import { answerFault } from './fault.js'
 import { identifyRequest } from './request-identity.js'
 import { admissionProblem, busy, type Node } from './node.js'
 import { problemJson, sendProblem, type Problem } from './problem.js'
@@ -75,8 +76,9 @@ function open(
   stream.subscribed(subscriptions)
   const resumption = resume(node, subscriptions, cursor)
   const confirmed = confirmAll(node, subscriptions)
-  if (confirmed === true) stream.begin(resumption)
-  else void beginLater(node, stream, resumption, confirmed)
+  if (confirmed === true) return stream.begin(resumption)
+  const begun = beginLater(node, stream, resumption, confirmed)
+  begun.catch((error: unknown) => answerFault(node, res, error))
 }
 
 async function beginLater(

@@ -82,17 +82,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const socket = await listen(app, settings.host, settings.port)
   // The type says "socket", and a listening one is meant.
   const port = engine.us_socket_local_port(socket as us_socket)
+  const close = async (): Promise<void> => {
+    node.isDraining = true
+    engine.us_listen_socket_close(socket)
+    await leave(node, settings.shutdownGraceSeconds)
+    node.wheel.stop()
+    app.close()
+  }
+  let closing: Promise<void> | undefined
   return {
     port,
     nodeId: node.id,
     outbox: node.outbox,
-    close: async () => {
-      node.isDraining = true
-      engine.us_listen_socket_close(socket)
-      await leave(node, settings.shutdownGraceSeconds)
-      node.wheel.stop()
-      app.close()
-    },
+    // Once only: after the first call the engine has freed the listen socket.
+    close: () => (closing ??= close()),
   }
 }
 

@@ -5,7 +5,8 @@ import { parseJson } from '../shared/json-payload.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { channelsOf } from './event-stream-transport.js'
 import { bad, readEventsRequest, type EventsRequestResult } from './events-request.js'
-import { admissionProblem, busy, type Node } from './node.js'
+import { answerFault } from './fault.js'
+import { admissionProblem, busy, expiryOf, type Node } from './node.js'
 import { PendingPoll } from './pending-poll.js'
 import { sendProblem, statusLine, type Ending, type Problem } from './problem.js'
 import { identifyRequest } from './request-identity.js'
@@ -80,10 +81,13 @@ function ask(
   }
   poll.subscribed(subscriptions)
   const resumption = resume(node, subscriptions, cursor)
-  const deadline = Math.min(node.clock.now() + question.wait * 1000, identity.expiresAt)
+  // Not before the token is refused: who polls on with it would be answered at once, in a loop.
+  const expiresAt = expiryOf(node, identity.expiresAt)
+  const deadline = Math.min(node.clock.now() + question.wait * 1000, expiresAt)
   const confirmed = confirmAll(node, subscriptions)
-  if (confirmed === true) poll.begin(resumption, deadline)
-  else void beginLater(node, poll, resumption, deadline, confirmed)
+  if (confirmed === true) return poll.begin(resumption, deadline)
+  const begun = beginLater(node, poll, resumption, deadline, confirmed)
+  begun.catch((error: unknown) => answerFault(node, res, error))
 }
 
 /** A function of its own: what a closure in `ask` refers to would live as long as the poll. */
