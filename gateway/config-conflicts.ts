@@ -15,12 +15,11 @@ const rules: readonly Rule[] = [
     key: 'connectionsMax',
     isBroken: ({ connectionsMax }, cap) => connectionsMax > cap,
     message: ({ connectionsMax }, cap) =>
-      `=${connectionsMax}: must be a whole number from 0 to ${cap}, because of the limit of open files`,
+      `=${connectionsMax}: must be a whole number from 0 to ${cap}, as so many files may be open`,
   },
   atMost('publicationBytesMax', 'frameBytesMax'),
   atMost('outboxBytesMax', 'outboxesBytesMax'),
   atMost('ringBytesMax', 'ringsBytesMax'),
-  together('natsUser', 'natsPassword'),
   together('natsPassword', 'natsUser'),
   together('natsCertFile', 'natsKeyFile'),
   together('natsKeyFile', 'natsCertFile'),

@@ -75,10 +75,8 @@ const mib = 1_024 * kib
 const gib = 1_024 * mib
 
 const natsUrl: Grammar = {
-  allowed:
-    '`nats://host:port` or `tls://host:port` without user and password, which have settings of ' +
-    'their own; several separated by commas',
-  matches: (given) => /^(?:nats|tls):\/\/[^\s/?#@]+\/?$/.test(given) && URL.canParse(given),
+  allowed: '`nats://host:port` or `tls://host:port`, several separated by commas',
+  matches: (given) => /^(?:nats|tls):\/\/(?:[^\s@/]*@)?[^\s@/?#]+\/?$/.test(given),
 }
 
 const httpUrl: Grammar = {

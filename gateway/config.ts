@@ -36,7 +36,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** `TIDEGATE_…` variables that are no settings of a node: the file's name, and a command's token. */
+/** `TIDEGATE_…` variables that are no settings: the file's name, and a command's token. */
 const commandVariables = ['TIDEGATE_CONFIG', 'TIDEGATE_TOKEN']
 
 const schema = z.strictObject(
@@ -174,8 +174,13 @@ function unknownSetting(name: string, value: unknown, source: SettingSource): Co
 
 function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')
-  const safe = text.replace(/\/\/[^/\s]*@/g, '//***@').replace(/[^\x20-\x7e]/g, '?')
+  const safe = withoutCredentials(text).replace(/[^\x20-\x7e]/g, '?')
   return safe.length > 100 ? `${safe.slice(0, 100)}…` : safe
+}
+
+/** An address may have user and password before its host. */
+function withoutCredentials(text: string): string {
+  return text.replace(/\/\/[^/\s]*@/g, '//***@')
 }
 
 function masked(value: unknown): unknown {
@@ -184,7 +189,9 @@ function masked(value: unknown): unknown {
 }
 
 function plain(value: unknown): unknown {
-  return value instanceof Map ? Object.fromEntries(value) : (value ?? null)
+  if (value instanceof Map) return Object.fromEntries(value)
+  if (Array.isArray(value)) return value.map(plain)
+  return typeof value === 'string' ? withoutCredentials(value) : (value ?? null)
 }
 
 /** The name of the environment variable of a setting. */

@@ -9,7 +9,7 @@ import type { DueItem } from './due-wheel.js'
 import { blankEvent, idLine, namedEvent, retryLine } from './event-text.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
-import { busy, expiryOf, firstHeartbeatAt, type Node } from './node.js'
+import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
 import { problemJson, type Problem } from './problem.js'
 import { unsubscribeAll, type Resumption } from './resume.js'
 
@@ -73,7 +73,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     this.#queuedBytes = 0
     this.#hasBegun = true
     const welcome = {
-      connection: `${node.id}-${node.counters.handshakesAccepted.sse}`,
+      connection: nextConnectionId(node),
       node: node.id,
       expiresAt: this.#identity.expiresAt,
       heartbeatSeconds: node.settings.heartbeatSeconds,

@@ -71,6 +71,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     wheel: new DueWheel(clock),
     outbox: new OutboxBudget(settings.outboxBytesMax, settings.outboxesBytesMax),
     origins: new Origins(settings.allowedOrigins),
+    welcomed: 0,
     isDraining: false,
     onInternalError: options.onInternalError,
   }

@@ -5,7 +5,10 @@ export interface Jws {
   readonly algorithm: Algorithm
   /** As the header has it: anything. Only a string can name a key. */
   readonly kid: unknown
-  /** ASCII: the two encoded segments that the signature covers. */
+  /**
+   * The two encoded segments that the signature covers, hashed as latin1. What is not ASCII would
+   * be cut to bytes there: harmless, as such a segment is refused when it is decoded.
+   */
   readonly signingInput: string
   /** Still encoded: not worth decoding before the signature has been verified. */
   readonly payload: string
@@ -20,7 +23,7 @@ export function readJws(token: string): Jws | JwsFault {
   const afterHeader = token.indexOf('.')
   const afterPayload = token.indexOf('.', afterHeader + 1)
   if (afterHeader === -1 || afterPayload === -1) return 'not_three_segments'
-  if (token.indexOf('.', afterPayload + 1) !== -1 || !ascii.test(token)) return 'not_three_segments'
+  if (token.indexOf('.', afterPayload + 1) !== -1) return 'not_three_segments'
   const header = parseJsonObject(decodeBase64url(token.slice(0, afterHeader)))
   if (header === undefined) return 'bad_header'
   if (!isCriticalUnderstood(header)) return 'critical_refused'
@@ -36,10 +39,6 @@ export function readJws(token: string): Jws | JwsFault {
     signature,
   }
 }
-
-// The signing input is hashed as latin1: nothing may be in it that latin1 would cut to a byte.
-// eslint-disable-next-line no-control-regex
-const ascii = /^[\x00-\x7f]*$/
 
 /**
  * `crit` (RFC 7515, 4.1.11): `b64` (RFC 7797) is the only extension known, and a JWT must not use
@@ -60,13 +59,13 @@ const alphabet = /^[\w-]*$/
  */
 export function decodeBase64url(text: string): Buffer | undefined {
   const bare = alphabet.test(text) ? text : withoutSpaceAndPadding(text)
-  if (bare.length % 4 === 1 || !alphabet.test(bare)) return undefined
-  return Buffer.from(bare, 'base64url')
+  return bare === undefined || bare.length % 4 === 1 ? undefined : Buffer.from(bare, 'base64url')
 }
 
-function withoutSpaceAndPadding(text: string): string {
+function withoutSpaceAndPadding(text: string): string | undefined {
   const dense = text.replace(/[\t\n\f\r ]/g, '')
-  return dense.length % 4 === 0 ? dense.replace(/={1,2}$/, '') : dense
+  const bare = dense.length % 4 === 0 ? dense.replace(/={1,2}$/, '') : dense
+  return alphabet.test(bare) ? bare : undefined
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>

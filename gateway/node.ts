@@ -43,6 +43,8 @@ export interface Node {
   readonly wheel: DueWheel
   readonly outbox: OutboxBudget
   readonly origins: Origins
+  /** Welcomed so far: what makes the ids of connections differ. */
+  welcomed: number
   /** Set when the process is told to leave: newcomers are refused. */
   isDraining: boolean
   /** An exception at the top of an engine callback: a bug, told to whoever logs. */
@@ -71,6 +73,12 @@ export function admissionProblem(node: Node): Problem | undefined {
     return busy(node, 'overloaded', 'This node holds as many connections as it may.')
   }
   return undefined
+}
+
+/** Names a connection in its welcome and in our logs. */
+export function nextConnectionId(node: Node): string {
+  node.welcomed += 1
+  return `${node.id}-${node.welcomed}`
 }
 
 /** Whole seconds, drawn anew for each answer (PROTOCOL 9.3). */

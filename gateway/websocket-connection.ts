@@ -11,7 +11,7 @@ import { subscribeAccess, type Refusal } from './access.js'
 import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
-import { expiryOf, firstHeartbeatAt, type Node } from './node.js'
+import { expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
 import { TokenBucket } from './rate-limit.js'
 import type { WireFormat } from './wire-format.js'
 
@@ -92,7 +92,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     const refused = this.#subscribeClaimed()
     this.send({
       type: 'welcome',
-      connection: `${node.id}-${node.counters.handshakesAccepted.websocket}`,
+      connection: nextConnectionId(node),
       node: node.id,
       expiresAt: this.identity.expiresAt,
       heartbeatSeconds: node.settings.heartbeatSeconds,

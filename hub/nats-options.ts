@@ -27,7 +27,8 @@ export interface NatsOptions {
   readonly keyFile?: string | undefined
 }
 
-const addressGrammar = /^(?:(nats|tls):\/\/)?(?:([^@/\s]*)@)?([^@/\s]+)\/?$/
+const addressGrammar =
+  /^(?:(nats|tls):\/\/)?(?:([^@/\s]+)@)?((?:\[[^\]\s]+\]|[^@/:\s]+)(?::\d{1,5})?)\/?$/
 
 interface Address {
   readonly isTls: boolean
@@ -71,6 +72,10 @@ async function tlsOptions(
   for (const name of ['ca', 'cert', 'key'] as const) {
     const path = files[name]
     if (path !== undefined) tls[name] = await readText(path, `TLS ${name} file`)
+  }
+  // Node takes text without a certificate for an empty list, and then trusts nobody.
+  if (tls.ca !== undefined && !tls.ca.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new Error(`NATS TLS ca file ${caFile} holds no certificate`)
   }
   const paths = [caFile, certFile, keyFile].filter((path) => path !== undefined)
   try {

@@ -1,8 +1,7 @@
-/** Base64, both alphabets (RFC 4648), strict and on bytes: no strings of 64 KB in between. */
+/** Base64 (RFC 4648), strict: standard for payloads, as bytes; URL-safe for cursors, as text. */
 
 interface Alphabet {
-  /** ASCII code of each of the 64 digits. */
-  readonly digits: Uint8Array
+  readonly digits: string
   /** Value of each ASCII code, 255 for those that are no digit. */
   readonly values: Uint8Array
   readonly isPadded: boolean
@@ -15,7 +14,19 @@ const padding = 0x3d
 
 /** Standard alphabet, padded; the digits as ASCII bytes. */
 export function encodeBase64(bytes: Uint8Array): Uint8Array {
-  return encode(bytes, standard)
+  const { digits } = standard
+  const out = new Uint8Array(Math.ceil(bytes.length / 3) * 4)
+  let to = 0
+  for (let at = 0; at < bytes.length; at += 3) {
+    const bits = threeBytes(bytes, at)
+    out[to] = digits.charCodeAt(bits >>> 18)
+    out[to + 1] = digits.charCodeAt((bits >>> 12) & 63)
+    out[to + 2] = digits.charCodeAt((bits >>> 6) & 63)
+    out[to + 3] = digits.charCodeAt(bits & 63)
+    to += 4
+  }
+  const missing = (3 - (bytes.length % 3)) % 3
+  return out.fill(padding, out.length - missing)
 }
 
 /** The bytes, or undefined for what no encoder would have written: spaces, missing padding. */
@@ -24,32 +35,20 @@ export function decodeBase64(text: string): Uint8Array | undefined {
 }
 
 /** URL-safe alphabet without padding. */
-export function encodeBase64Url(bytes: Uint8Array): string {
-  return new TextDecoder().decode(encode(bytes, urlSafe))
+export function encodeBase64Url(bytes: ArrayLike<number>): string {
+  const { digits } = urlSafe
+  let text = ''
+  for (let at = 0; at < bytes.length; at += 3) {
+    const bits = threeBytes(bytes, at)
+    text += digits.charAt(bits >>> 18) + digits.charAt((bits >>> 12) & 63)
+    if (at + 1 < bytes.length) text += digits.charAt((bits >>> 6) & 63)
+    if (at + 2 < bytes.length) text += digits.charAt(bits & 63)
+  }
+  return text
 }
 
 export function decodeBase64Url(text: string): Uint8Array | undefined {
   return decode(text, urlSafe)
-}
-
-function encode(bytes: Uint8Array, { digits, isPadded }: Alphabet): Uint8Array {
-  const tail = bytes.length % 3
-  const whole = bytes.length - tail
-  const tailDigits = tail === 0 ? 0 : isPadded ? 4 : tail + 1
-  const out = new Uint8Array((whole / 3) * 4 + tailDigits)
-  let to = 0
-  for (let at = 0; at < bytes.length; at += 3) {
-    // Past the end a Uint8Array is undefined, which is 0 in bit operations.
-    const bits = (byte(bytes, at) << 16) | (byte(bytes, at + 1) << 8) | byte(bytes, at + 2)
-    out[to] = byte(digits, bits >>> 18)
-    out[to + 1] = byte(digits, (bits >>> 12) & 63)
-    out[to + 2] = byte(digits, (bits >>> 6) & 63)
-    out[to + 3] = byte(digits, bits & 63)
-    to += 4
-  }
-  // Writes past the end were ignored; what remains is the padding.
-  if (isPadded && tail > 0) out.fill(padding, out.length - (3 - tail))
-  return out
 }
 
 function decode(text: string, { values, isPadded }: Alphabet): Uint8Array | undefined {
@@ -63,7 +62,7 @@ function decode(text: string, { values, isPadded }: Alphabet): Uint8Array | unde
   let to = 0
   for (let at = 0; at < length; at += 1) {
     const code = text.charCodeAt(at)
-    const value = code < 128 ? byte(values, code) : 255
+    const value = code < 128 ? (values[code] as number) : 255
     if (value === 255) return undefined
     bits = ((bits << 6) | value) & 0xffffff
     if (at % 4 === 0) continue
@@ -75,13 +74,14 @@ function decode(text: string, { values, isPadded }: Alphabet): Uint8Array | unde
   return (bits & unused) === 0 ? out : undefined
 }
 
-function byte(bytes: Uint8Array, at: number): number {
-  return bytes[at] as number
+/** 24 bits; what lies past the end is undefined, which is 0 in bit operations. */
+function threeBytes(bytes: ArrayLike<number>, at: number): number {
+  const first = bytes[at] as number
+  return (first << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number)
 }
 
-function alphabet(text: string, isPadded: boolean): Alphabet {
-  const digits = new TextEncoder().encode(text)
+function alphabet(digits: string, isPadded: boolean): Alphabet {
   const values = new Uint8Array(128).fill(255)
-  for (const [value, digit] of digits.entries()) values[digit] = value
+  for (let value = 0; value < digits.length; value += 1) values[digits.charCodeAt(value)] = value
   return { digits, values, isPadded }
 }

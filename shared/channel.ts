@@ -1,4 +1,4 @@
-/** The channel grammar: what a client subscribes to, and the tail of its NATS subject (PROTOCOL 2). */
+/** The channel grammar: what a client subscribes to, the tail of a NATS subject (PROTOCOL 2). */
 
 declare const channelBrand: unique symbol
 

@@ -1,4 +1,4 @@
-/** What a client may send: the check of a decoded value, the same for JSON and MessagePack (PROTOCOL 4). */
+/** What a client may send: the check of a decoded value, for JSON and MessagePack (PROTOCOL 4). */
 import { isChannel, type Channel } from './channel.js'
 import type { ClientFrame, PublishRequest } from './frames.js'
 import { isPattern, type Pattern } from './pattern.js'

@@ -1,4 +1,4 @@
-/** The cursor of a poll or event stream: where to go on, in a short string of its own (PROTOCOL 13). */
+/** The cursor of a poll or event stream: where to go on, in a short string (PROTOCOL 13). */
 import { decodeBase64Url, encodeBase64Url } from './base64.js'
 import { crc32 } from './crc32.js'
 
@@ -34,8 +34,8 @@ export function encodeCursor(cursor: Cursor): string {
     const body = encodeEphemeral(cursor.ephemeral)
     bytes.push(ephemeralSection, ...varint(body.length), ...body)
   }
-  pushUint(bytes, crc32(Uint8Array.from(bytes)), checksumBytes)
-  return encodeBase64Url(Uint8Array.from(bytes))
+  pushUint(bytes, crc32(bytes), checksumBytes)
+  return encodeBase64Url(bytes)
 }
 
 /** The cursor, or undefined for what this version did not write. Never throws. */
@@ -49,7 +49,7 @@ export function decodeCursor(text: string): Cursor | undefined {
   return end === 1 ? {} : decodeSection(bytes.subarray(1, end))
 }
 
-/** 24 bits of a channel name: FNV-1a of 32 bits, folded. Two of 16 channels collide in 1 of 140,000. */
+/** 24 bits of a name: FNV-1a of 32 bits, folded. Two of 16 channels collide in 1 of 140,000. */
 export function channelHash(name: string): number {
   let hash = 0x811c9dc5
   for (let at = 0; at < name.length; at += 1) {
@@ -69,7 +69,7 @@ function encodeEphemeral({ node, arrival, channels }: EphemeralPosition): number
   return body
 }
 
-/** Exactly one section so far. One that is not known is refused: to skip it would lose positions. */
+/** One section so far. One that is not known is refused: to skip it would lose positions. */
 function decodeSection(bytes: Uint8Array): Cursor | undefined {
   if (bytes[0] !== ephemeralSection) return undefined
   const length = readVarint(bytes, 1)

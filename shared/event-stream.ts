@@ -1,4 +1,4 @@
-/** The text of an event stream (HTML Living Standard, section 9.2): lines for bytes that we did not write. */
+/** `data:` lines of an event stream (HTML Living Standard, section 9.2) for given bytes. */
 
 const encoder = new TextEncoder()
 const lineFeed = 0x0a
@@ -6,8 +6,8 @@ const carriageReturn = 0x0d
 const dataField = encoder.encode('data: ')
 
 /**
- * One `data:` line for each line of `bytes`, the last one ended too. The client joins them with line
- * feeds: a CR or CRLF of pretty-printed JSON arrives as LF, which means the same in JSON.
+ * One `data:` line for each line of `bytes`, the last one ended too. The client joins them with LF:
+ * a CR or CRLF of pretty-printed JSON arrives as LF, which means the same in JSON.
  */
 export function eventStreamData(bytes: Uint8Array): Uint8Array {
   const lines = splitLines(bytes)

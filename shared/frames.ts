@@ -1,4 +1,4 @@
-/** The frames of the WebSocket protocol, both ways (PROTOCOL 4). One closed union for each direction. */
+/** The frames of the WebSocket protocol (PROTOCOL 4): one closed union for each direction. */
 import type { Channel } from './channel.js'
 import type { FrameCode, GapReason } from './codes.js'
 import type { Pattern } from './pattern.js'

@@ -1,4 +1,4 @@
-/** The JSON form of the frames: `tidegate.v1.json`, and the body of `POST /v1/publish` (PROTOCOL 4, 8). */
+/** The JSON form: frames of `tidegate.v1.json`, and the body of `POST /v1/publish` (PROTOCOL 4). */
 import { decodeBase64 } from './base64.js'
 import {
   isContentType,

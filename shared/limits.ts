@@ -1,4 +1,4 @@
-/** The limits of the wire, with their defaults. A deployment may change them; both ends know these. */
+/** The limits of the wire, with their defaults (PROTOCOL 12). A deployment may change them. */
 
 export const limits = {
   /** Payload of one publication. */

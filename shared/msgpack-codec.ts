@@ -1,4 +1,4 @@
-/** The MessagePack form of the frames, `tidegate.v1.msgpack`: the same keys, payloads as bytes (PROTOCOL 4). */
+/** The MessagePack form, `tidegate.v1.msgpack`: the same keys, payloads as bytes (PROTOCOL 4). */
 import { Packr, Unpackr } from 'msgpackr'
 import {
   isContentType,
@@ -36,7 +36,7 @@ export function encodeMsgpackFrame(frame: ServerFrame): Uint8Array {
   return packr.pack(frame) as Uint8Array
 }
 
-/** The `publication` frame (PROTOCOL 5): `data` is last, so that the payload is copied just once. */
+/** The `publication` frame (PROTOCOL 5.4): `data` is last, so that the payload is copied once. */
 export function encodePublicationMsgpack(publication: EncodablePublication): Uint8Array {
   const { channel, pattern, time, sender, contentType, payload } = publication
   const members: Record<string, unknown> = { type: 'publication', channel }

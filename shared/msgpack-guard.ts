@@ -1,4 +1,4 @@
-/** Walks MessagePack before it is decoded: plain values only, whole, and not too deep (PROTOCOL 4). */
+/** Walks MessagePack before it is decoded: plain values, whole, not too deep (PROTOCOL 4.3). */
 
 /** Containers within containers; a frame needs one, and unknown members may hold some more. */
 export const msgpackDepthMax = 32
@@ -86,7 +86,7 @@ function containerOf(view: DataView, first: number, at: number): Container | und
   return undefined
 }
 
-/** Bytes that follow the first one; undefined for extension types and the byte that is never used. */
+/** Bytes that follow the first one; undefined for extension types and for 0xc1, which is unused. */
 function scalarLength(view: DataView, first: number, at: number): number | undefined {
   if (first < 0x80 || first >= 0xe0) return 0
   if (first < 0xc0) return first - 0xa0

@@ -1,4 +1,4 @@
-/** Patterns: channels with NATS wildcards, for permissions and pattern subscriptions (PROTOCOL 2). */
+/** Patterns: channels with NATS wildcards, for permissions and subscriptions (PROTOCOL 2). */
 import { channelLengthMax, channelTokensMax, isChannel } from './channel.js'
 
 declare const patternBrand: unique symbol

@@ -1,4 +1,4 @@
-/** A publication as JSON: the payload's bytes spliced into the envelope, never parsed and rewritten. */
+/** A publication as JSON: the payload's bytes spliced into the envelope, never rewritten. */
 import { encodeBase64 } from './base64.js'
 import { defaultContentType, isJsonPayload } from './json-payload.js'
 
@@ -15,6 +15,8 @@ export interface EncodablePublication {
 }
 
 const encoder = new TextEncoder()
+/** Room for the envelope of one publication: an allocation costs more than all the rest. */
+const scratch = new Uint8Array(4096)
 const openBrace = 0x7b
 const typeMember = '"type":"publication",'
 
@@ -38,11 +40,18 @@ export function publicationJsonWithoutType(encoded: Uint8Array): Uint8Array {
 }
 
 function splice(head: string, middle: Uint8Array, tail: string): Uint8Array {
-  const headBytes = encoder.encode(head)
-  const tailBytes = encoder.encode(tail)
+  const headBytes = encodeAt(0, head)
+  const tailBytes = encodeAt(headBytes.length, tail)
   const out = new Uint8Array(headBytes.length + middle.length + tailBytes.length)
   out.set(headBytes)
   out.set(middle, headBytes.length)
   out.set(tailBytes, headBytes.length + middle.length)
   return out
+}
+
+/** The bytes of the text, in `scratch` from there on if they fit. */
+function encodeAt(from: number, text: string): Uint8Array {
+  const room = scratch.subarray(from)
+  const { read, written } = encoder.encodeInto(text, room)
+  return read === text.length ? room.subarray(0, written) : encoder.encode(text)
 }

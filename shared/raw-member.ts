@@ -11,9 +11,9 @@ const openBrace = 0x7b
 const closeBrace = 0x7d
 
 /**
- * The value of the top-level member `name`, as a view without the white space around it. `json` must
- * be an object that JSON.parse has accepted: this only walks it. Of duplicate members the last one
- * counts, as it does for JSON.parse, and a key may be written with escapes (RFC 8259, section 7).
+ * The value of the top-level member `name`, as a view without the white space around it. `json`
+ * must be an object that JSON.parse has accepted: this only walks it. Of duplicate members the last
+ * counts, as it does for JSON.parse; a key may be written with escapes (RFC 8259, section 7).
  */
 export function rawMember(json: Uint8Array, name: string): Uint8Array | undefined {
   let found: Uint8Array | undefined

@@ -21,6 +21,14 @@ function readArgs() {
     nats: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   }
+  const values = parse(options)
+  if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535) {
+    throw new SetupError(`--port must be a whole number from 0 to 65535, not ${values.port}.`)
+  }
+  return values
+}
+
+function parse(options) {
   try {
     return parseArgs({ options }).values
   } catch (error) {
@@ -115,7 +123,9 @@ function startServiceProcess(nats) {
   child.once('exit', (code) => {
     if (code) console.error(`The demo's service ended with code ${code}: no more prices come.`)
   })
-  return () => child.kill('SIGTERM')
+  const end = () => child.kill('SIGTERM')
+  process.once('exit', end)
+  return end
 }
 
 /** Resolves at the first Ctrl-C; a second one ends the process at once. */

@@ -147,7 +147,7 @@ const badValues: readonly [string, string][] = [
   ['TIDEGATE_SUBJECT_PREFIX', 'rt.>'],
   ['TIDEGATE_SUBJECT_PREFIX', 'rt.'],
   ['TIDEGATE_NATS_URL', 'localhost:4222'],
-  ['TIDEGATE_NATS_URL', 'nats://user:password@host:4222'],
+  ['TIDEGATE_NATS_URL', 'nats://host:4222/path'],
   ['TIDEGATE_JWKS_URL', 'ftp://host/jwks'],
   ['TIDEGATE_JWKS_FILE', '/no/such/file'],
   ['TIDEGATE_JWKS_FILE', tmpdir()],
@@ -215,7 +215,7 @@ test('no fault and no description ever shows a secret', () => {
   const values = {
     TIDEGATE_JWT_SECRET: 'hush-1',
     TIDEGATE_JWT_SECERT: 'hush-2',
-    TIDEGATE_NATS_URL: 'nats://me:hush-3@host',
+    TIDEGATE_NATS_URL: 'nat://me:hush-3@host',
   }
   const file = temporaryFile('a.json', '{"TIDEGATE_NATS_PASSWORD": "hush-4", }')
   const faults = faultsOf({ env: values, file })
@@ -224,7 +224,7 @@ test('no fault and no description ever shows a secret', () => {
 
   const env = {
     TIDEGATE_JWT_SECRET: secret,
-    TIDEGATE_NATS_URL: 'nats://host:4222',
+    TIDEGATE_NATS_URL: 'nats://a:4222, nats://me:hush-4@b:4222',
     TIDEGATE_NATS_TOKEN: 'hush-5',
   }
   const described = describeConfig(loadConfigWithSources({ env, openFilesMax }))
@@ -241,6 +241,6 @@ test('connections are bounded by the limit of open files, by default and at most
   assert.equal(loadConfig({ env, openFilesMax: 20_000 }).connectionsMax, 5_000)
   assert.deepEqual(faultsOf({ env, openFilesMax: 1_024 }), [
     'TIDEGATE_CONNECTIONS_MAX=5000: must be a whole number from 0 to 512, ' +
-      'because of the limit of open files',
+      'as so many files may be open',
   ])
 })

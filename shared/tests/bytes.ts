@@ -17,7 +17,7 @@ export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
 }
 
-/** The bytes with those at the given places replaced: what a broken or hostile peer makes of them. */
+/** The bytes with those at the given places replaced, as a broken or hostile peer does it. */
 export function mutate(
   bytes: Uint8Array,
   changes: readonly (readonly [number, number])[],

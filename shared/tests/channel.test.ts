@@ -28,7 +28,7 @@ test('a channel of 161 characters is refused, one of 160 is not (PROTOCOL 2.1)',
   assert.equal(isChannel('a'.repeat(161)), false)
 })
 
-test('the first of several tokens is the namespace, a single token is in default (PROTOCOL 2.2)', () => {
+test('the first of several tokens is the namespace, one alone is in default (PROTOCOL 2.2)', () => {
   assert.equal(namespaceOf('orders.42.x'), 'orders')
   assert.equal(namespaceOf('orders.>'), 'orders')
   assert.equal(namespaceOf('orders'), 'default')

@@ -37,7 +37,7 @@ test('members that nobody knows are ignored (PROTOCOL 1.3)', () => {
   assert.deepEqual(accepted(json), { type: 'ping', id: 1 })
 })
 
-test('bytes that are not UTF-8, a byte order mark, and what is not JSON are refused (PROTOCOL 4.2)', () => {
+test('what is not UTF-8, has a byte order mark or is not JSON is refused (PROTOCOL 4.2)', () => {
   const notUtf8 = hex('7b 22 74 79 70 65 22 3a 22 ff 22 7d')
   assert.deepEqual(refused(notUtf8), { message: 'the frame is not UTF-8' })
   assert.deepEqual(refused(hex('ef bb bf 7b 7d')), { message: 'the frame is not JSON' })

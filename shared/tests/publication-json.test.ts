@@ -15,8 +15,8 @@ function encode(payload: Uint8Array, more: object = {}): string {
 
 test('a publication has its members in this order, absent ones left out (PROTOCOL 5.1)', () => {
   const json = encode(utf8('{"price":31.2}'), { pattern: 'a.*', sender: 'u"1' })
-  const head = `{"type":"publication","channel":"a.b","pattern":"a.*","time":${time},"sender":"u\\"1"`
-  assert.equal(json, `${head},"data":{"price":31.2}}`)
+  const head = '{"type":"publication","channel":"a.b","pattern":"a.*"'
+  assert.equal(json, `${head},"time":${time},"sender":"u\\"1","data":{"price":31.2}}`)
   const bare = encode(utf8('1'), { pattern: undefined, sender: undefined, contentType: undefined })
   assert.equal(bare, `{"type":"publication","channel":"a.b","time":${time},"data":1}`)
 })
@@ -61,6 +61,16 @@ test('a payload that is not JSON is carried as base64 with its type (PROTOCOL 5.
   assert.equal(broken, `${head},"base64":"eyJhIjo=","contentType":"application/octet-stream"}`)
   const claimed = encode(utf8('{'), { contentType: 'application/json' })
   assert.equal(claimed, `${head},"base64":"ew==","contentType":"application/json"}`)
+})
+
+test('envelopes of any length and language are whole (PROTOCOL 5.1)', () => {
+  for (const length of [0, 1, 2000, 4050, 4090, 4096, 5000, 20_000]) {
+    const more = { sender: 'é'.repeat(length), contentType: '…'.repeat(length) }
+    const { base64, contentType, sender } = JSON.parse(encode(utf8('hi'), more)) as typeof more & {
+      base64: string
+    }
+    assert.deepEqual({ base64, contentType, sender }, { base64: 'aGk=', ...more })
+  }
 })
 
 test('base64 of any bytes is what everybody else writes (PROTOCOL 5.3)', () => {
