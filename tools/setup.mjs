@@ -84,7 +84,8 @@ function removeOrphans(build) {
     return compiled && !existsSync(join(root, `${compiled[1]}.ts`))
   })
   for (const name of orphans) rmSync(join(build, name))
-  if (orphans.length > 0) console.log(`  removed what was compiled from ${orphans.length} old files`)
+  if (orphans.length > 0)
+    console.log(`  removed what was compiled from ${orphans.length} old files`)
 }
 
 /** Runs `main`; a fault that the user can mend becomes a sentence and exit code 1. */
