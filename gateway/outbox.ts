@@ -12,12 +12,14 @@ const portionBytesMax = 16_384
 export class Outbox {
   static readonly empty: Outbox = new Outbox(undefined, new Uint8Array())
 
+  readonly bytes: number
   readonly #before: Outbox | undefined
   readonly #frame: Uint8Array
   #next: Outbox | undefined = undefined
   #portions: readonly (readonly Uint8Array[])[] | undefined = undefined
 
   private constructor(before: Outbox | undefined, frame: Uint8Array) {
+    this.bytes = (before?.bytes ?? 0) + frame.length
     this.#before = before
     this.#frame = frame
   }

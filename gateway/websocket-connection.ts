@@ -34,21 +34,12 @@ export interface FrameHandler {
   (connection: WebSocketConnection, bytes: Uint8Array): void
 }
 
-<<<<<<< HEAD
-/** The engine drops what goes over this, pings too: our own marks lie far below it. */
-export const engineBackpressureMax = 1_048_576
-/** Heartbeats without progress while bytes wait; each heartbeat adds its own few bytes once. */
-=======
 /** The engine drops what goes over this, pings too: our own marks, at most 1.5 MB, lie below it. */
 export const engineBackpressureMax = 2_097_152
 /** Answers go out behind or not: beyond the outbox this much is held for who asks and never reads. */
 const answersBytesMax = 524_288
-/** Under one cork; the connection may turn out to be behind after any of these. */
-const corkedFramesMax = 16
-const corkedBytesMax = 16_384
 
 /** Whole heartbeat intervals in which nothing left although bytes were waiting (PROTOCOL 10.3). */
->>>>>>> wstests
 const stalledBeatsMax = 2
 
 const noRoom: Refusal = {
@@ -68,25 +59,12 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   identity: Identity
   readonly #handle: FrameHandler
   #subscriptions: Subscription[] = []
-<<<<<<< HEAD
-=======
-  /** Most ticks bring one frame: the array is made only for the second. */
-  #first: Uint8Array | undefined = undefined
-  #rest: Uint8Array[] | undefined = undefined
-  #pendingBytes = 0
-  #isBehind = false
->>>>>>> wstests
   /** Subscriptions that lost publications while behind: they hear a gap when it is live again. */
   #lossy: Set<Subscription> | undefined = undefined
   #heartbeatAt = 0
-<<<<<<< HEAD
-=======
   /** When the wheel comes by next; an earlier plan that is still in it no longer counts. */
   #visitAt = 0
-  #bucket: TokenBucket | undefined = undefined
-  #rateLimitedAt = 0
   /** What was waiting just after the last heartbeat. */
->>>>>>> wstests
   #beatBytes = 0
   #hasDrained = false
   #stalledBeats = 0
@@ -223,28 +201,16 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
 
   flush(): void {
     const socket = this.#socket
-<<<<<<< HEAD
     const outbox = this.#outbox
     if (socket === undefined || outbox === Outbox.empty) return
     this.#outbox = Outbox.empty
     const { isBinary } = this.format
     for (const portion of outbox.portions) {
       const only = portion.length === 1 ? portion[0] : undefined
-      if (only !== undefined && socket.send(only, isBinary) === 1) continue
       if (only === undefined) sendTogether(socket, portion, isBinary)
+      else if (socket.send(only, isBinary) === 1 && this.#heldBytes === 0) continue
       // Inside a cork the first failing send still says that it went well: look here.
       this.#noteBuffered()
-=======
-    const first = this.#first
-    if (socket === undefined || first === undefined) return
-    const rest = this.#rest
-    this.#first = undefined
-    this.#pendingBytes = 0
-    if (rest === undefined) {
-      const sent = socket.send(first, this.format.isBinary)
-      if (sent !== 1 || this.#heldBytes > 0) this.#noteBuffered()
-      return
->>>>>>> wstests
     }
   }
 
@@ -307,55 +273,20 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
    * connection is behind, or the engine would drop frames of which nobody is told.
    */
   #enqueue(frame: Uint8Array): void {
-<<<<<<< HEAD
     if (this.#outbox === Outbox.empty) this.node.flushQueue.add(this)
     this.#outbox = this.#outbox.append(frame)
+    if (this.#outbox.bytes + this.#heldBytes > this.node.outbox.connectionBytesMax) this.flush()
     this.node.flushQueue.countFrame()
-  }
-
-=======
-    if (this.#first === undefined) {
-      this.#first = frame
-      this.node.flushQueue.add(this)
-    } else if (this.#rest === undefined) this.#rest = [frame]
-    else this.#rest.push(frame)
-    this.#pendingBytes += frame.length
-    if (this.#pendingBytes + this.#heldBytes > this.node.outbox.connectionBytesMax) this.flush()
-    this.node.flushQueue.countFrame()
-  }
-
-  /** A cork holds 16 KB: more is sent in portions. */
-  #sendCorked(socket: WebSocket<SocketData>, frames: readonly Uint8Array[]): void {
-    const { isBinary } = this.format
-    let at = 0
-    while (at < frames.length) {
-      socket.cork(() => {
-        const end = Math.min(at + corkedFramesMax, frames.length)
-        for (let bytes = 0; at < end && bytes < corkedBytesMax; at += 1) {
-          const frame = frames[at] as Uint8Array
-          bytes += frame.length
-          socket.send(frame, isBinary)
-        }
-      })
-      // Inside a cork the first failing send still says that it went well: look here.
-      this.#noteBuffered()
-    }
   }
 
   /** After what was sent and what has drained: a send may push out what waited, without a drain. */
->>>>>>> wstests
   #noteBuffered(): void {
     const buffered = this.#bufferedBytes()
     if (buffered === 0 && this.#heldBytes === 0) return
     const { outbox } = this.node
-<<<<<<< HEAD
     this.#heldBytes = outbox.adjust(this.#heldBytes, buffered)
     if (buffered > outbox.highBytes) this.#isBehind = true
-=======
-    this.#heldBytes = outbox.adjust(this.#heldBytes, this.#bufferedBytes())
-    if (this.#heldBytes > outbox.highBytes) this.#isBehind = true
-    else if (this.#isBehind && this.#heldBytes <= outbox.lowBytes) this.#goLive()
->>>>>>> wstests
+    else if (this.#isBehind && buffered <= outbox.lowBytes) this.#goLive()
   }
 
   #goLive(): void {
