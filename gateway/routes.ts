@@ -4,9 +4,9 @@ import type { CursorScopes } from './cursor-scope.js'
 import { handleEventStream } from './event-stream-transport.js'
 import { handlePoll, handlePollBody, handlePollHead } from './long-poll-transport.js'
 import type { Node } from './node.js'
-import { sendProblem, statusLine, type Problem } from './problem.js'
+import { abandon, sendProblem, statusLine, type Problem } from './problem.js'
 import { handlePublish } from './publish-endpoint.js'
-import { copyRequest, type Request } from './request.js'
+import { copyRequest, isOverlong, type Request } from './request.js'
 import { addWebSocketRoute } from './websocket-transport.js'
 
 type Handler = (res: HttpResponse, request: Request) => void
@@ -103,20 +103,12 @@ class Router {
     const node = this.#node
     return (res, req) => {
       try {
-        handler(res, copyRequest(res, req, node.settings.proxyProtocol))
+        if (isOverlong(req)) res.close()
+        else handler(res, copyRequest(res, req, node.settings.proxyProtocol))
       } catch (error) {
         node.onInternalError(error)
         abandon(res)
       }
     }
-  }
-}
-
-/** An unanswered response would end the process: the engine insists on an answer. */
-function abandon(res: HttpResponse): void {
-  try {
-    res.close()
-  } catch {
-    // It has been answered, or is gone: nothing is owed.
   }
 }
