@@ -1,4 +1,4 @@
-/** Polling: one request after another, each with the cursor of the last answer (PROTOCOL 6). */
+/** Polling: one request after another, each with the cursor of the last answer (PROTOCOL 7). */
 import type { GapReason } from '../shared/codes.js'
 import type { Clock } from './clock.js'
 import { eventsUrl } from './events-url.js'

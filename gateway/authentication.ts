@@ -1,4 +1,4 @@
-/** Puts authentication together from the settings: the sources of keys, and who verifies by them. */
+/** Puts authentication together from the settings: where keys come from, and who verifies. */
 import { readFile } from 'node:fs/promises'
 import type { Clock } from '../hub/clock.js'
 import type { Authenticator } from './authenticator.js'

@@ -1,4 +1,4 @@
-/** The registered claims of a token (RFC 7519, 4.1), judged as jose does, and two bounds of ours. */
+/** The registered claims of a token (RFC 7519, 4.1), judged as by jose, and two bounds of ours. */
 import type { Verdict } from './authenticator.js'
 import type { JsonObject } from './jws.js'
 

@@ -1,10 +1,12 @@
-/** One event stream (SSE): its own bounded queue in front of the engine, which has none to look at. */
+/** One event stream (SSE): a bounded queue of its own, as the engine has none to look at. */
 import type { HttpResponse } from 'uWebSockets.js'
+import type { Channel } from '../shared/channel.js'
 import type { GapReason } from '../shared/codes.js'
+import type { Pattern } from '../shared/pattern.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
-import type { CursorScope } from './cursor-scope.js'
+import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import { blankEvent, idLine, namedEvent, retryLine } from './event-text.js'
 import type { Flushable } from './flush-queue.js'
@@ -13,7 +15,7 @@ import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from '.
 import { problemJson, type Problem } from './problem.js'
 import { unsubscribeAll, type Resumption } from './resume.js'
 
-/** Of one write: what is corked together must stay under the engine's 16 KB, chunk framing included. */
+/** Of one write: what is corked together must stay under the engine's 16 KB, framing included. */
 const writeBytesMax = 15_000
 /** The engine ends a stream 10 s after a failed write unless it is paused and resumed in time. */
 const nudgeMs = 4000
@@ -24,7 +26,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   readonly #node: Node
   readonly #identity: Identity
   readonly #scope: CursorScope
-  readonly #onClosed: () => void
+  readonly #scopes: CursorScopes
   /** Undefined once it is closed. */
   #res: HttpResponse | undefined
   #subscriptions: readonly Subscription[] = []
@@ -43,15 +45,15 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   constructor(
     node: Node,
     identity: Identity,
-    scope: CursorScope,
+    scopes: CursorScopes,
+    names: readonly (Channel | Pattern)[],
     res: HttpResponse,
-    onClosed: () => void,
   ) {
     this.#node = node
     this.#identity = identity
-    this.#scope = scope
+    this.#scopes = scopes
+    this.#scope = scopes.hold(names)
     this.#res = res
-    this.#onClosed = onClosed
     node.counters.connections.sse += 1
     res.onAborted(() => this.#closed())
     res.onWritable(() => this.#writable())
@@ -67,7 +69,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     this.#node.counters.subscriptions += subscriptions.length
   }
 
-  /** The subscriptions are in effect: says so, then what was missed, then what has arrived since. */
+  /** The subscriptions are in effect: says so, then what was missed, then what came since. */
   begin({ publications, gaps, position }: Resumption): void {
     const node = this.#node
     const arrived = this.#queue
@@ -258,7 +260,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     this.#node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(this.#node, this.#subscriptions)
     this.#subscriptions = []
-    this.#onClosed()
+    this.#scopes.release(this.#scope)
   }
 }
 

@@ -1,4 +1,4 @@
-/** The signature algorithms that tokens may use, each over a key that it was bound to beforehand. */
+/** The signature algorithms that tokens may use, each over a key that it was bound to before. */
 import { constants, createHmac, timingSafeEqual, verify, type KeyObject } from 'node:crypto'
 
 export const algorithms = [

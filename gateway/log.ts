@@ -21,14 +21,12 @@ export const eventLevels = {
   keys_loaded: 'info',
   key_skipped: 'warn',
   keys_failed: 'error',
-  /** Ready for clients, or no longer: with the reasons. */
-  readiness_changed: 'info',
   /** These begin and end a stretch; see `Log.stretch`. */
   connections_refused: 'warn',
-  outboxes_full: 'warn',
-  rings_full: 'warn',
-  channels_full: 'warn',
-  polls_full: 'warn',
+  rate_limited: 'warn',
+  deliveries_dropped: 'warn',
+  publications_dropped: 'warn',
+  rings_evicted: 'warn',
   internal_error: 'error',
   draining: 'info',
   stopped: 'info',
@@ -47,7 +45,11 @@ export type LogValue =
   | readonly LogValue[]
   | { readonly [key: string]: LogValue }
 
-export type LogLine = { readonly event: LogEvent } & { readonly [key: string]: LogValue }
+export type LogFields = { readonly [key: string]: LogValue }
+export type LogLine = { readonly event: LogEvent } & LogFields
+
+/** Without any for so long, a stretch is over. */
+const quietMs = 10_000
 
 /** What looks like a JWT, wherever it turns up: in an error's message, in an address. */
 const tokenGrammar = /eyJ[\w-]{5,}\.[\w-]+\.[\w-]*/g
@@ -77,12 +79,12 @@ export class Log {
     this.#write(line, eventLevels[line.event])
   }
 
-  /** Logs the first of a stretch, and their number once there was none for `quietMs`. */
-  stretch(clock: Clock, event: LogEvent, quietMs = 10_000): Stretch {
+  /** Logs the first of a stretch, with `details`, and their number when none came for a while. */
+  stretch(clock: Clock, event: LogEvent, details: () => LogFields = () => ({})): Stretch {
     return new Stretch(
       clock,
       quietMs,
-      () => this.write({ event, phase: 'begin' }),
+      () => this.write({ event, phase: 'begin', ...details() }),
       ({ count, durationMs }) => this.write({ event, phase: 'end', count, durationMs }),
     )
   }

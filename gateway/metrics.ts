@@ -17,7 +17,7 @@ export interface HubGauges {
 export interface MetricSources {
   readonly counters: Counters
   readonly hub: HubGauges
-  readonly outbox: { readonly bytes: number }
+  readonly outbox: { bytes(): number }
   readonly deliveryDelay: DelayHistogram
   readonly build: { readonly version: string; readonly engine: string }
   readonly connectionsMax: number
@@ -90,10 +90,8 @@ function registerGateway(metrics: MetricReaders, sources: MetricSources): void {
     'Subscriptions of all connections.',
     () => counters.subscriptions,
   )
-  metrics.gauge(
-    'tidegate_outboxes_bytes',
-    'Unsent bytes of all connections.',
-    () => sources.outbox.bytes,
+  metrics.gauge('tidegate_outboxes_bytes', 'Unsent bytes of all connections.', () =>
+    sources.outbox.bytes(),
   )
   metrics.counter(
     'tidegate_publications_accepted_total',

@@ -58,12 +58,3 @@ export function sendProblem(
     else res.end(body, ending.closesConnection === true)
   })
 }
-
-/** An unanswered response would end the process: the engine insists on an answer. */
-export function abandon(res: HttpResponse): void {
-  try {
-    res.close()
-  } catch {
-    // It has been answered, or is gone: nothing is owed.
-  }
-}

@@ -30,10 +30,11 @@ export class Stretch {
   }
 
   /** Cheap while a stretch lasts: no timer, no allocation. */
-  hit(): void {
+  hit(count = 1): void {
+    const isFirst = this.#count === 0
     this.#lastAt = this.#clock.now()
-    this.#count += 1
-    if (this.#count > 1) return
+    this.#count += count
+    if (!isFirst) return
     this.#firstAt = this.#lastAt
     this.#begin()
     this.#clock.after(this.#quietMs, () => this.#look())

@@ -12,6 +12,7 @@ import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
 import { expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
+import { Outbox } from './outbox.js'
 import { TokenBucket } from './rate-limit.js'
 import type { WireFormat } from './wire-format.js'
 
@@ -35,11 +36,8 @@ export interface FrameHandler {
 
 /** The engine drops what goes over this, pings too: our own marks, at most 1.5 MB, lie below it. */
 export const engineBackpressureMax = 2_097_152
-/** Answers go out behind or not: beyond the outbox this much is held for who asks and never reads. */
+/** Answers go out even to who is behind: this much is held for one who asks and never reads. */
 const answersBytesMax = 524_288
-/** Under one cork; the connection may turn out to be behind after any of these. */
-const corkedFramesMax = 16
-const corkedBytesMax = 16_384
 
 /** Whole heartbeat intervals in which nothing left although bytes were waiting (PROTOCOL 10.3). */
 const stalledBeatsMax = 2
@@ -50,30 +48,28 @@ const noRoom: Refusal = {
 }
 
 export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, DueItem {
-  identity: Identity
-  readonly format: WireFormat
+  // What a delivery touches stands first and together: a fan-out walks thousands of these.
   readonly node: Node
-  readonly #handle: FrameHandler
+  readonly format: WireFormat
+  #outbox: Outbox = Outbox.empty
+  #isBehind = false
   /** Undefined before `opened` and after `closed`. */
   #socket: WebSocket<SocketData> | undefined = undefined
+  #heldBytes = 0
+  identity: Identity
+  readonly #handle: FrameHandler
   #subscriptions: Subscription[] = []
-  /** Most ticks bring one frame: the array is made only for the second. */
-  #first: Uint8Array | undefined = undefined
-  #rest: Uint8Array[] | undefined = undefined
-  #pendingBytes = 0
-  #isBehind = false
   /** Subscriptions that lost publications while behind: they hear a gap when it is live again. */
   #lossy: Set<Subscription> | undefined = undefined
-  #heldBytes = 0
   #heartbeatAt = 0
   /** When the wheel comes by next; an earlier plan that is still in it no longer counts. */
   #visitAt = 0
-  #bucket: TokenBucket | undefined = undefined
-  #rateLimitedAt = 0
   /** What was waiting just after the last heartbeat. */
   #beatBytes = 0
   #hasDrained = false
   #stalledBeats = 0
+  #bucket: TokenBucket | undefined = undefined
+  #rateLimitedAt = 0
 
   constructor(node: Node, identity: Identity, format: WireFormat, handle: FrameHandler) {
     this.node = node
@@ -106,6 +102,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
       subscriptions: this.#subscriptions.map(({ interest }) => interest.name),
     })
     for (const [name, refusal] of refused) this.sendEnded(name, refusal)
+    // The engine has corked the answer to the upgrade: the welcome leaves in the same send.
+    this.flush()
   }
 
   message(bytes: ArrayBuffer, isBinary: boolean): void {
@@ -124,8 +122,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
 
   closed(): void {
     this.#socket = undefined
-    this.#first = undefined
-    this.#rest = undefined
+    this.#outbox = Outbox.empty
     this.#lossy = undefined
     this.node.outbox.adjust(this.#heldBytes, 0)
     this.node.counters.connections.websocket -= 1
@@ -188,7 +185,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.send({ type: 'error', ...(id === undefined ? {} : { id }), code, message })
   }
 
-  /** The subscription of `channel` is refused or over, and no frame of the client's asked for it. */
+  /** The subscription of `channel` is refused or over, and no frame of the client asked for it. */
   sendEnded(channel: string, { code, message }: Refusal): void {
     this.node.counters.refuse(code)
     this.send({ type: 'error', channel, code, message })
@@ -204,19 +201,17 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
 
   flush(): void {
     const socket = this.#socket
-    const first = this.#first
-    if (socket === undefined || first === undefined) return
-    const rest = this.#rest
-    this.#first = undefined
-    this.#pendingBytes = 0
-    if (rest === undefined) {
-      const sent = socket.send(first, this.format.isBinary)
-      if (sent !== 1 || this.#heldBytes > 0) this.#noteBuffered()
-      return
+    const outbox = this.#outbox
+    if (socket === undefined || outbox === Outbox.empty) return
+    this.#outbox = Outbox.empty
+    const { isBinary } = this.format
+    for (const portion of outbox.portions) {
+      const only = portion.length === 1 ? portion[0] : undefined
+      if (only === undefined) sendTogether(socket, portion, isBinary)
+      else if (socket.send(only, isBinary) === 1 && this.#heldBytes === 0) continue
+      // Inside a cork the first failing send still says that it went well: look here.
+      this.#noteBuffered()
     }
-    this.#rest = undefined
-    rest.unshift(first)
-    this.#sendCorked(socket, rest)
   }
 
   drained(): void {
@@ -278,40 +273,20 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
    * connection is behind, or the engine would drop frames of which nobody is told.
    */
   #enqueue(frame: Uint8Array): void {
-    if (this.#first === undefined) {
-      this.#first = frame
-      this.node.flushQueue.add(this)
-    } else if (this.#rest === undefined) this.#rest = [frame]
-    else this.#rest.push(frame)
-    this.#pendingBytes += frame.length
-    if (this.#pendingBytes + this.#heldBytes > this.node.outbox.connectionBytesMax) this.flush()
+    if (this.#outbox === Outbox.empty) this.node.flushQueue.add(this)
+    this.#outbox = this.#outbox.append(frame)
+    if (this.#outbox.bytes + this.#heldBytes > this.node.outbox.connectionBytesMax) this.flush()
     this.node.flushQueue.countFrame()
-  }
-
-  /** A cork holds 16 KB: more is sent in portions. */
-  #sendCorked(socket: WebSocket<SocketData>, frames: readonly Uint8Array[]): void {
-    const { isBinary } = this.format
-    let at = 0
-    while (at < frames.length) {
-      socket.cork(() => {
-        const end = Math.min(at + corkedFramesMax, frames.length)
-        for (let bytes = 0; at < end && bytes < corkedBytesMax; at += 1) {
-          const frame = frames[at] as Uint8Array
-          bytes += frame.length
-          socket.send(frame, isBinary)
-        }
-      })
-      // Inside a cork the first failing send still says that it went well: look here.
-      this.#noteBuffered()
-    }
   }
 
   /** After what was sent and what has drained: a send may push out what waited, without a drain. */
   #noteBuffered(): void {
+    const buffered = this.#bufferedBytes()
+    if (buffered === 0 && this.#heldBytes === 0) return
     const { outbox } = this.node
-    this.#heldBytes = outbox.adjust(this.#heldBytes, this.#bufferedBytes())
-    if (this.#heldBytes > outbox.highBytes) this.#isBehind = true
-    else if (this.#isBehind && this.#heldBytes <= outbox.lowBytes) this.#goLive()
+    this.#heldBytes = outbox.adjust(this.#heldBytes, buffered)
+    if (buffered > outbox.highBytes) this.#isBehind = true
+    else if (this.#isBehind && buffered <= outbox.lowBytes) this.#goLive()
   }
 
   #goLive(): void {
@@ -347,4 +322,30 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     } else counters.refuse('rate_limited')
     return false
   }
+}
+
+/** Handed over in these, so that a flush makes no closure for each connection. */
+const corked: {
+  socket: WebSocket<SocketData> | undefined
+  frames: readonly Uint8Array[]
+  isBinary: boolean
+} = { socket: undefined, frames: [], isBinary: false }
+
+function sendCorked(): void {
+  const { socket, frames, isBinary } = corked
+  if (socket === undefined) return
+  for (const frame of frames) socket.send(frame, isBinary)
+}
+
+/** One cork, so that the frames leave in one send. */
+function sendTogether(
+  socket: WebSocket<SocketData>,
+  frames: readonly Uint8Array[],
+  isBinary: boolean,
+): void {
+  corked.socket = socket
+  corked.frames = frames
+  corked.isBinary = isBinary
+  socket.cork(sendCorked)
+  corked.socket = undefined
 }

@@ -9,8 +9,9 @@ import type {
 } from 'uWebSockets.js'
 import { closeCode } from '../shared/codes.js'
 import type { TokenRefusal } from './authenticator.js'
+import { answerFault } from './fault.js'
 import { admissionProblem, busy, type Node } from './node.js'
-import { abandon, sendProblem, type Problem } from './problem.js'
+import { sendProblem, type Problem } from './problem.js'
 import { KeyedRateLimit } from './rate-limit.js'
 import { copyRequest, isOverlong, type Request } from './request.js'
 import { findToken } from './token-source.js'
@@ -31,12 +32,11 @@ const engineTimerSeconds = 4
 
 export function addWebSocketRoute(app: TemplatedApp, path: string, node: Node): void {
   const upgrade = new Upgrade(node)
-  const guard = (run: () => void, abandon: () => void = () => {}): void => {
+  const guard = (run: () => void): void => {
     try {
       run()
     } catch (error) {
       node.onInternalError(error)
-      abandon()
     }
   }
   const behavior: WebSocketBehavior<SocketData> = {
@@ -45,11 +45,13 @@ export function addWebSocketRoute(app: TemplatedApp, path: string, node: Node): 
     // Two pings of ours unanswered. Ours are jittered and leave together with the heartbeat frame.
     idleTimeout: idleTimeoutSeconds(node.settings.heartbeatSeconds),
     sendPingsAutomatically: false,
-    upgrade: (res, req, context) =>
-      guard(
-        () => upgrade.handle(res, req, context),
-        () => abandon(res),
-      ),
+    upgrade: (res, req, context) => {
+      try {
+        upgrade.handle(res, req, context)
+      } catch (error) {
+        answerFault(node, res, error)
+      }
+    },
     open: (ws) => guard(() => ws.getUserData().connection.opened(ws)),
     message: (ws, bytes, isBinary) =>
       guard(() => ws.getUserData().connection.message(bytes, isBinary)),

@@ -145,6 +145,8 @@ export class Hub {
     const { interest } = subscription
     if (!subscription.keepsRecent) interest.readers += 1
     subscription.keepsRecent = true
+    // Before a new ring the node may not have listened: no cursor from then may equal its start.
+    if (interest.ring === undefined) this.#arrival += 1
     this.rings.keep(interest, this.#arrival)
   }
 
@@ -170,9 +172,6 @@ export class Hub {
       this.#broker.subscribe(this.#publishPrefix + name, (message) => this.#receive(self, message)),
     )
     this.#interests.set(name, interest)
-    // A cursor taken before this moment must not seem to be covered by the ring that begins now:
-    // what was published while nobody here wanted the channel has not arrived.
-    this.#arrival += 1
     return interest
   }
 

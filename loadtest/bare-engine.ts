@@ -1,4 +1,4 @@
-/** The bare engine as a process: what the gateway's cost is compared with. Started by bare-target.ts. */
+/** The bare engine as a process of its own: what the gateway's cost is compared with. */
 import { connect } from '@nats-io/transport-node'
 import { loadEngine, type EngineResponse } from './bare-loader.js'
 

@@ -36,7 +36,7 @@ export function obstacle(machine: Machine, sockets: number): string | undefined 
   if (process.platform !== 'linux') return 'CPU and memory are read from /proc: Linux is needed.'
   const needed = sockets + otherFiles
   if (machine.openFilesMax < needed) {
-    return `${needed} open files a process are needed, ${machine.openFilesMax} are allowed (ulimit -n).`
+    return `${needed} open files a process are needed; ulimit -n says ${machine.openFilesMax}.`
   }
   try {
     memoryOf(process.pid)

@@ -17,7 +17,7 @@ export interface Measurement {
 export interface Lab {
   readonly sizes: Sizes
   readonly publisher: Publisher
-  /** Both servers, each in a new process and with a load client for `sockets`; ended after `run`. */
+  /** Both servers in new processes, each with load clients for `sockets`; ended after `run`. */
   withSides<T>(
     sockets: number,
     nodeFlags: readonly string[],
@@ -64,7 +64,7 @@ export function isWithinBudget(row: Row): boolean | undefined {
 }
 
 /** Who is measured first changes from round to round: a machine that drifts favours nobody. */
-export function turns(round: number): readonly (keyof Sides)[] {
+function turns(round: number): readonly (keyof Sides)[] {
   return round % 2 === 0 ? ['gateway', 'bare'] : ['bare', 'gateway']
 }
 

@@ -1,4 +1,4 @@
-/** Loaded into both servers before their own code: lets the benchmark ask for a garbage collection. */
+/** Loaded into both servers before their own code: collects garbage when the benchmark asks. */
 import { answerCalls } from './remote.js'
 
 export interface ServerCalls {

@@ -1,4 +1,4 @@
-/** The lab of a run: starts both servers and their load clients for each measurement, and ends them. */
+/** The lab of a run: both servers and their load clients, new for each measurement. */
 import { startBareEngine, type BareTarget } from './bare-target.js'
 import type { Children } from './children.js'
 import { Fleet } from './fleet.js'

@@ -1,4 +1,4 @@
-/** The payload of a benchmark's publication: JSON of a chosen size that carries when it was sent. */
+/** The payload of a benchmark's publication: JSON of a chosen size that says when it was sent. */
 
 const digits = 16
 const marker = Buffer.from('"sent":"')

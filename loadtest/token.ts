@@ -1,4 +1,4 @@
-/** HS256 tokens for the load client, signed with node:crypto because thousands are wanted at once. */
+/** HS256 tokens for the load client, minted by the thousand. */
 import { createHmac } from 'node:crypto'
 
 const header = encode({ alg: 'HS256', typ: 'JWT' })

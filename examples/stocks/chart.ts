@@ -4,6 +4,11 @@ import { priceAxis, spread, stepScale, type Frame, type PriceAxis, type Scale } 
 
 const labelGap = 14
 const narrowWidth = 520
+const stepsMin = 12
+const stepsMaxNarrow = 40
+const stepsMax = 84
+/** How far beyond the right edge the newest point may be while the chart glides after it. */
+const overhangPx = 8
 const easeMs = 140
 /** Further away than this the chart jumps in place of gliding. */
 const glideStepsMax = 12
@@ -40,9 +45,8 @@ export class Chart {
     if (target === undefined || this.#width === 0) return false
     this.#edge = isStill ? target : this.#glide(target, now)
     this.#drawnAt = now
-    const isNarrow = this.#width < narrowWidth
-    const steps = isNarrow ? 36 : 72
-    const frame = { left: 34, right: this.#width - 62, top: 10, bottom: this.#height - 24 }
+    const steps = this.#stepsShown()
+    const frame = { left: 38, right: this.#width - 62, top: 10, bottom: this.#height - 24 }
     const toX = stepScale(frame, this.#edge, steps)
     const first = this.#edge - steps
     const axis = this.#priceAxis(frame, first)
@@ -60,13 +64,25 @@ export class Chart {
     return this.#edge !== target
   }
 
+  /** Few at first, so that the lines fill the chart from the start, then more until it is full. */
+  #stepsShown(): number {
+    const known = (this.#edge ?? 0) - this.#history.firstStep
+    return Math.min(
+      this.#width < narrowWidth ? stepsMaxNarrow : stepsMax,
+      Math.max(stepsMin, known),
+    )
+  }
+
   #glide(target: number, now: number): number {
     const edge = this.#edge ?? target
     const distance = target - edge
     if (Math.abs(distance) < 0.02 || Math.abs(distance) > glideStepsMax) return target
+    // A step is wide while there are few: the newest point stays inside, and is seen at once.
+    const lagMax = overhangPx / (this.#width / this.#stepsShown())
     // Frames of a page that slept are long: never beyond the target.
     const elapsedMs = Math.min(100, Math.max(0, now - this.#drawnAt))
-    return edge + distance * (1 - Math.exp(-elapsedMs / easeMs))
+    const glided = edge + distance * (1 - Math.exp(-elapsedMs / easeMs))
+    return Math.max(glided, target - lagMax)
   }
 
   #priceAxis(frame: Frame, first: number): PriceAxis {

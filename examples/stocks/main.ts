@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   })
   const end = () => {
     stop()
-    void nats.drain()
+    void nats.close() // a price that is lost now is an old one soon
   }
   process.once('SIGINT', end)
   process.once('SIGTERM', end)

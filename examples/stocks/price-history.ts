@@ -21,6 +21,7 @@ export class PriceHistory {
   readonly lines: ReadonlyMap<string, readonly PricePoint[]>
   /** Where each January lies. */
   readonly years: YearMark[] = []
+  readonly firstStep = 0
   /** The newest step of all lines; undefined before the first price. */
   latestStep: number | undefined
   readonly #lines: Map<string, PricePoint[]>

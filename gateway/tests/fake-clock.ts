@@ -30,6 +30,12 @@ export class FakeClock implements Clock {
     return this.#timers.size
   }
 
+  /** Until the next timer; undefined if there is none. */
+  get nextInMs(): number | undefined {
+    const next = this.#nextUntil(Infinity)
+    return next && next.at - this.#now
+  }
+
   /** Runs what falls due on the way, in order, those timers too that are set meanwhile. */
   advance(ms: number): void {
     const end = this.#now + ms

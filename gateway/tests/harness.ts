@@ -6,6 +6,7 @@ import type { Clock } from '../../hub/clock.js'
 import { Hub, type HubLimits } from '../../hub/hub.js'
 import { MemoryBroker } from '../../hub/memory-broker.js'
 import { createAuthentication, type AuthenticationSettings } from '../authentication.js'
+import type { Authenticator } from '../authenticator.js'
 import { Counters } from '../counters.js'
 import { loadEngine } from '../engine.js'
 import { startGateway, type Gateway, type GatewaySettings } from '../gateway.js'
@@ -33,6 +34,8 @@ export interface TestGatewayOptions {
   readonly random?: () => number
   /** In place of one secret. */
   readonly authentication?: Partial<AuthenticationSettings>
+  /** In place of the one that knows `testSecret`. */
+  readonly authenticator?: Authenticator
 }
 
 export const testSettings: GatewaySettings = {
@@ -105,7 +108,7 @@ export async function startTestGateway(
     engine: engine.engine,
     settings,
     hub,
-    authenticator: authentication.authenticator,
+    authenticator: options.authenticator ?? authentication.authenticator,
     clock,
     random: options.random ?? Math.random,
     counters,

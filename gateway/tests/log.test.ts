@@ -41,7 +41,7 @@ test('a token that gets into a message or a stack does not get into the log', ()
 test('a stretch of trouble is logged when it begins, and with its count once it is quiet', () => {
   const { log, lines } = record()
   const clock = new FakeClock()
-  const stretch = log.stretch(clock, 'outboxes_full', 10_000)
+  const stretch = log.stretch(clock, 'deliveries_dropped')
   for (let at = 0; at < 1000; at += 1) {
     stretch.hit()
     clock.advance(50)
@@ -61,7 +61,7 @@ test('a stretch of trouble is logged when it begins, and with its count once it 
 test('trouble after a quiet time is a new stretch', () => {
   const { log, lines } = record()
   const clock = new FakeClock()
-  const stretch = log.stretch(clock, 'outboxes_full', 10_000)
+  const stretch = log.stretch(clock, 'deliveries_dropped')
   stretch.hit()
   clock.advance(10_000)
   stretch.hit()

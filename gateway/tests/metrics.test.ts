@@ -21,7 +21,7 @@ function sources(): MetricSources {
       interestCount: 12,
       lingeringCount: 5,
     },
-    outbox: { bytes: 512 },
+    outbox: { bytes: () => 512 },
     deliveryDelay: new DelayHistogram(),
     build: { version: '0.1.0', engine: 'test "engine"\n' },
     connectionsMax: 19_000,

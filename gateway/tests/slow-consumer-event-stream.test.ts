@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { Counters } from '../counters.js'
 import { DueWheel } from '../due-wheel.js'
+import { CursorScopes } from '../cursor-scope.js'
 import { EventStream } from '../event-stream.js'
 import { FlushQueue } from '../flush-queue.js'
 import { OutboxBudget } from '../outbox-budget.js'
@@ -208,10 +209,10 @@ test('a stream that blocks again and again is looked after once', async (t) => {
     pause: () => (pauses += 1),
     resume: () => {},
   }
-  const scope = { names: [], cursor: () => 'cursor' }
+  const scopes = new CursorScopes('0123456789abcdef')
   const identity = { expiresAt: clock.now() + 600_000 }
   const make = EventStream as unknown as new (...parts: unknown[]) => EventStream
-  const stream = new make(node, identity, scope, response, () => {})
+  const stream = new make(node, identity, scopes, [], response)
   stream.begin({ publications: [], gaps: [], recovered: {}, position: 0 })
   stream.flush()
   for (let time = 0; time < 1000; time += 1) writable()

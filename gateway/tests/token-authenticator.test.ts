@@ -100,7 +100,7 @@ test('a lifetime longer than allowed is refused (PROTOCOL 3.3)', () => {
   refused(authenticator.authenticate(`${endless}.${signHmac(endless)}`), 'token_invalid', /"exp"/)
 })
 
-test('a token that is not valid yet, or was issued in the future, is refused (PROTOCOL 3.3)', () => {
+test('a token not valid yet, or issued in the future, is refused (PROTOCOL 3.3)', () => {
   accepted(judge({ nbf: now + 5, iat: now + 5 }))
   refused(judge({ nbf: now + 6 }), 'token_invalid', /"nbf"/)
   refused(judge({ iat: now + 6 }), 'token_invalid', /"iat"/)
@@ -165,7 +165,7 @@ test('a secret verifies whatever kid says, as it has no name of its own (PROTOCO
   }
 })
 
-test('during a rotation tokens of the old and of the new secret are accepted (PROTOCOL 3.2)', () => {
+test('during a rotation tokens of the old and new secret are accepted (PROTOCOL 3.2)', () => {
   const second = 'another-secret-of-32-bytes-or-more'
   const both = authenticatorWith({}, [testSecret, second])
   accepted(both.authenticate(mint({ exp: now + 60 }, testSecret)))

@@ -1,4 +1,4 @@
-/** jose is the oracle: over generated tokens, good and bad, our verdict is that of its jwtVerify. */
+/** jose is the oracle: over generated tokens, good and bad, our verdict is its jwtVerify's. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -79,7 +79,7 @@ class Tally {
   }
 }
 
-test('a token is accepted or refused just as by jose, for every algorithm (PROTOCOL 3.2)', async (t) => {
+test('for every algorithm the verdict on a token is that of jose (PROTOCOL 3.2)', async (t) => {
   const imported = await Promise.all(keys.map(importTestKey))
   const rings = keys.map((key, at) => ({ keys: [key], imported: imported.slice(at, at + 1) }))
   rings.push({ keys, imported })

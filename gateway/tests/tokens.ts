@@ -26,7 +26,8 @@ export function mint(
   header: Readonly<Record<string, unknown>> = { alg: 'HS256', typ: 'JWT' },
 ): string {
   const complete = { exp: Math.floor(Date.now() / 1000) + 600, ...claims }
-  const signingInput = `${encodeSegment(JSON.stringify(header))}.${encodeSegment(JSON.stringify(complete))}`
+  const segments = [header, complete].map((content) => encodeSegment(JSON.stringify(content)))
+  const signingInput = segments.join('.')
   return `${signingInput}.${signHmac(signingInput, secret, digests[String(header['alg'])])}`
 }
 

@@ -20,7 +20,7 @@ export async function cpuPerDelivery(lab: Lab, side: Side, load: Load): Promise<
   return (cpuNs(side.target.pid) - before) / 1000 / deliveries
 }
 
-/** Returns the number of deliveries: each message to each socket, all of them seen by the client. */
+/** Returns the number of deliveries: each message to each socket, all seen by the client. */
 export async function deliver(lab: Lab, side: Side, load: Load): Promise<number> {
   const { target, fleet } = side
   const start = await fleet.counts()

@@ -1,4 +1,4 @@
-/** CPU of one delivery out of one channel to thousands of WebSockets, one and eight messages a tick. */
+/** CPU of one delivery from a channel to thousands of WebSockets, one and eight a tick. */
 import { alternate, type Measurement, type Row } from '../measurement.js'
 import { cpuPerDelivery } from './deliveries.js'
 

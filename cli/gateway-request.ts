@@ -1,0 +1,31 @@
+/** What a command needs to ask a gateway: its address, a token, what a refusal says. */
+import { CommandError, UsageError, type Terminal } from './command.js'
+
+/** Without a final slash. */
+export function gatewayUrl(given = 'http://127.0.0.1:8080'): string {
+  if (!/^https?:\/\//.test(given) || !URL.canParse(given)) {
+    throw new UsageError('--url: must be the http:// or https:// address of a gateway.')
+  }
+  return given.replace(/\/+$/, '')
+}
+
+/** The token goes into a header: an address ends up in logs. */
+export function bearerOf(given: string | undefined, { env }: Terminal): string {
+  const token = (given ?? env['TIDEGATE_TOKEN'] ?? '').trim()
+  if (token === '') throw new CommandError('There is no token: set TIDEGATE_TOKEN or give --token.')
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new CommandError('The token is none: it has odd letters.')
+  return `Bearer ${token}`
+}
+
+/** The code and the sentence of a problem; whatever else answered says its status. */
+export async function refusalOf(response: Response): Promise<string> {
+  const body = await response.text()
+  try {
+    const { code, detail } = JSON.parse(body) as { code?: unknown; detail?: unknown }
+    if (typeof code === 'string' && typeof detail === 'string') return `${code}: ${detail}`
+  } catch {
+    // A page of something that stands between.
+  }
+  return `http_${response.status}: ${response.statusText}`
+}

@@ -1,0 +1,168 @@
+/** One whole node: broker, hub, gateway, admin port and log, from its start to its end. */
+import { AdminServer } from '../gateway/admin-server.js'
+import type { Assets } from '../gateway/assets.js'
+import { createAuthentication } from '../gateway/authentication.js'
+import { loadConfigWithSources, type Config, type Environment } from '../gateway/config.js'
+import { Counters } from '../gateway/counters.js'
+import { DelayHistogram } from '../gateway/delay-histogram.js'
+import { loadEngine } from '../gateway/engine.js'
+import { readFileLimit } from '../gateway/file-limit.js'
+import { startGateway, type Gateway } from '../gateway/gateway.js'
+import { Log } from '../gateway/log.js'
+import { createMetrics } from '../gateway/metrics.js'
+import { watchOverflows } from '../gateway/overflow-watch.js'
+import { systemClock as clock } from '../gateway/system-clock.js'
+import type { Broker } from '../hub/broker.js'
+import { Hub } from '../hub/hub.js'
+import { createBroker } from './broker.js'
+import { brokerEventLog, internalErrorLog, keyEventLog, logStarting } from './node-log.js'
+import { messageOf } from './command.js'
+import { readVersion } from './version.js'
+
+export interface NodeOptions {
+  readonly env: Environment
+  /** The configuration's file. */
+  readonly file?: string | undefined
+  /** Files served beside the API, for development. */
+  readonly assets?: Assets | undefined
+}
+
+export interface RunningNode {
+  readonly config: Config
+  readonly port: number
+  /** Undefined: the admin port is off. */
+  readonly adminPort: number | undefined
+  readonly broker: Broker
+  readonly log: Log
+  /** Ready no longer, closes every connection; over when the configured grace time is. */
+  close(): Promise<void>
+}
+
+/** Rejects with an error whose message says, fault by fault, why this node must not start. */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const loaded = loadConfigWithSources({ env: options.env, file: options.file })
+  const engine = loadEngine()
+  if (!engine.ok) throw new Error(engine.message)
+  const log = new Log(loaded.config.logLevel)
+  logStarting(log, loaded, engine)
+  const random = Math.random
+  const broker = await createBroker(loaded.config, clock, random)
+  const parts = new NodeParts(loaded.config, log, broker, engine.build)
+  try {
+    const adminPort = await parts.openAdmin()
+    const { config, hub, counters, deliveryDelay } = parts
+    const authentication = await createAuthentication(config, clock, keyEventLog(log))
+    parts.onClose(() => authentication.close())
+    await parts.startHub()
+    const gateway = await startGateway({
+      engine: engine.engine,
+      settings: config,
+      hub,
+      authenticator: authentication.authenticator,
+      clock,
+      random,
+      counters,
+      onInternalError: internalErrorLog(log, clock, counters),
+      observeDelay: (delayMs) => deliveryDelay.observe(delayMs),
+      ...(options.assets !== undefined && { assets: options.assets }),
+    })
+    parts.opened(gateway)
+    const { port, nodeId } = gateway
+    log.write({ event: 'started', node: nodeId, host: config.host, port, adminPort })
+    return { config, port, adminPort, broker, log, close: () => parts.drain() }
+  } catch (error) {
+    await parts.close()
+    throw error
+  }
+}
+
+/** What has been started so far, so that it can be ended in the reverse order. */
+class NodeParts {
+  readonly config: Config
+  readonly hub: Hub
+  readonly counters: Counters = new Counters()
+  readonly deliveryDelay: DelayHistogram = new DelayHistogram()
+  readonly #log: Log
+  readonly #engineBuild: string
+  readonly #ends: (() => void | Promise<void>)[] = []
+  #gateway: Gateway | undefined
+  #isDraining = false
+
+  constructor(config: Config, log: Log, broker: Broker, engineBuild: string) {
+    this.config = config
+    this.#log = log
+    this.#engineBuild = engineBuild
+    this.hub = new Hub({
+      broker,
+      clock,
+      limits: { ...config, lingerMs: config.lingerSeconds * 1000 },
+      subjectPrefix: config.subjectPrefix,
+      onEvent: brokerEventLog(log, config),
+    })
+  }
+
+  onClose(end: () => void | Promise<void>): void {
+    this.#ends.push(end)
+  }
+
+  /** First, so that it can be seen that the node lives while it still waits for keys. */
+  async openAdmin(): Promise<number | undefined> {
+    const { adminHost, adminPort } = this.config
+    if (adminPort === 0) return undefined
+    const metrics = createMetrics({
+      counters: this.counters,
+      hub: this.hub,
+      outbox: { bytes: () => this.#gateway?.outbox.bytes ?? 0 },
+      deliveryDelay: this.deliveryDelay,
+      build: { version: readVersion(), engine: this.#engineBuild },
+      connectionsMax: this.config.connectionsMax,
+      openFilesMax: readFileLimit().openFilesMax,
+    })
+    this.onClose(() => metrics.close())
+    const server = new AdminServer({ metrics, notReadyReasons: () => this.#notReadyReasons() })
+    try {
+      const port = await server.listen(adminPort, adminHost)
+      this.onClose(() => server.close())
+      return port
+    } catch (error) {
+      throw new Error(`Cannot listen on ${adminHost}:${adminPort} (admin): ${messageOf(error)}.`)
+    }
+  }
+
+  async startHub(): Promise<void> {
+    this.onClose(() => this.hub.close())
+    this.onClose(watchOverflows(this.#log, clock, this.counters, this.hub))
+    await this.hub.start()
+  }
+
+  opened(gateway: Gateway): void {
+    this.#gateway = gateway
+    this.onClose(() => gateway.close())
+  }
+
+  async drain(): Promise<void> {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    this.#log.write({ event: 'draining', connections: { ...this.counters.connections } })
+    const isClean = await Promise.race([this.close(), this.#graceEnds()])
+    this.#log.write({ event: 'stopped', isClean, connections: { ...this.counters.connections } })
+  }
+
+  async close(): Promise<true> {
+    for (const end of this.#ends.splice(0).reverse()) await end()
+    return true
+  }
+
+  #graceEnds(): Promise<false> {
+    const graceMs = this.config.shutdownGraceSeconds * 1000
+    return new Promise((resolve) => clock.after(graceMs, () => resolve(false)))
+  }
+
+  #notReadyReasons(): readonly string[] {
+    const reasons: string[] = []
+    if (this.#gateway === undefined) reasons.push('starting')
+    if (this.#isDraining) reasons.push('draining')
+    if (!this.hub.isConnected) reasons.push('broker_unavailable')
+    return reasons
+  }
+}

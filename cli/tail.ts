@@ -1,0 +1,169 @@
+/** `tidegate tail`: subscribes by an event stream and prints a line a publication. */
+import { parseArgs } from 'node:util'
+import { systemClock as clock } from '../client/system-clock.js'
+import { isChannel } from '../shared/channel.js'
+import { isPattern } from '../shared/pattern.js'
+import { CommandError, messageOf, UsageError, type Command, type Terminal } from './command.js'
+import { EventReader, type StreamEvent } from './event-reader.js'
+import { bearerOf, gatewayUrl, refusalOf } from './gateway-request.js'
+import { publicationLine } from './publication-line.js'
+
+const help = `tidegate tail <channel>…
+
+Subscribes to channels and patterns, and prints a line a publication until Ctrl-C ends it. When the
+connection breaks it goes on where it was, and says so, as it does of every gap.
+  --url    the gateway (default http://127.0.0.1:8080)
+  --token  the token that may subscribe (default: TIDEGATE_TOKEN)
+  --json   print each publication as the gateway's JSON`
+
+const retryMsDefault = 2_000
+/** Heartbeats that may be missed before the connection counts as dead. */
+const missedMax = 3
+
+export const tailCommand: Command = {
+  name: 'tail',
+  summary: 'print what is published in channels',
+  help,
+  async run(args, terminal) {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        url: { type: 'string' },
+        token: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
+    })
+    if (positionals.length === 0) throw new UsageError('Give at least one channel.')
+    const bad = positionals.find((name) => !isChannel(name) && !isPattern(name))
+    if (bad !== undefined) throw new UsageError(`${bad}: is no channel or pattern.`)
+    const url = `${gatewayUrl(values.url)}/v1/events?channels=${positionals.join(',')}`
+    const tail = new Tail(url, bearerOf(values.token, terminal), values.json, terminal)
+    const stop = (): void => tail.stop()
+    process.once('SIGINT', stop)
+    process.once('SIGTERM', stop)
+    await tail.run()
+    return 0
+  },
+}
+
+class Tail {
+  readonly #url: string
+  readonly #bearer: string
+  readonly #isJson: boolean
+  readonly #terminal: Terminal
+  readonly #stopped = new AbortController()
+  /** Ends the request that is under way. */
+  #attempt = new AbortController()
+  #cancelWatch: () => void = () => {}
+  #silenceMsMax: number | undefined
+  #cursor = ''
+  #retryMs = retryMsDefault
+
+  constructor(url: string, bearer: string, isJson: boolean, terminal: Terminal) {
+    this.#url = url
+    this.#bearer = bearer
+    this.#isJson = isJson
+    this.#terminal = terminal
+  }
+
+  stop(): void {
+    this.#stopped.abort()
+    this.#attempt.abort()
+  }
+
+  /** Until it is stopped, or refused for a reason that waiting does not mend. */
+  async run(): Promise<void> {
+    const { signal } = this.#stopped
+    while (!signal.aborted) {
+      let reason = 'the stream ended'
+      try {
+        await this.#follow()
+      } catch (error) {
+        if (error instanceof CommandError) throw error
+        reason = causeOf(error)
+      }
+      this.#cancelWatch()
+      if (signal.aborted) return
+      const from = this.#cursor === '' ? 'from now on' : 'where it was'
+      const seconds = (this.#retryMs / 1000).toFixed(1)
+      this.#terminal.err(`Disconnected (${reason}); goes on ${from} in ${seconds} s.`)
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(this.#retryMs, resolve)
+        signal.addEventListener('abort', () => {
+          cancel()
+          resolve()
+        })
+      })
+    }
+  }
+
+  async #follow(): Promise<void> {
+    this.#attempt = new AbortController()
+    const response = await fetch(this.#url, {
+      headers: {
+        Accept: 'text/event-stream',
+        Authorization: this.#bearer,
+        ...(this.#cursor !== '' && { 'Last-Event-ID': this.#cursor }),
+      },
+      signal: this.#attempt.signal,
+    })
+    if (response.status !== 200) {
+      const refusal = await refusalOf(response)
+      const isPassing = response.status === 429 || response.status >= 500
+      throw isPassing ? new Error(refusal) : new CommandError(refusal)
+    }
+    const reader = new EventReader()
+    reader.lastEventId = this.#cursor
+    const decoder = new TextDecoder()
+    for await (const bytes of response.body ?? []) {
+      this.#watch()
+      for (const event of reader.push(decoder.decode(bytes, { stream: true }))) this.#hear(event)
+      this.#cursor = reader.lastEventId
+      this.#retryMs = reader.retryMs ?? this.#retryMs
+    }
+  }
+
+  /** A peer that vanished without a word is noticed by its missing heartbeats. */
+  #watch(): void {
+    this.#cancelWatch()
+    if (this.#silenceMsMax === undefined) return
+    this.#cancelWatch = clock.after(this.#silenceMsMax, () => {
+      this.#attempt.abort(new Error('no heartbeat came'))
+    })
+  }
+
+  #hear({ name, data }: StreamEvent): void {
+    const { out, err } = this.#terminal
+    // Line breaks of a payload lie between tokens: JSON has none inside a string.
+    const json = data
+      .split('\n')
+      .map((line) => line.trim())
+      .join(' ')
+    switch (name) {
+      case 'message':
+        return out(this.#isJson ? json : publicationLine(json))
+      case 'welcome': {
+        const { heartbeatSeconds } = JSON.parse(data) as { heartbeatSeconds: number }
+        this.#silenceMsMax = missedMax * heartbeatSeconds * 1000
+        return err(this.#cursor === '' ? 'Connected.' : 'Connected again.')
+      }
+      case 'gap': {
+        const { channel, reason } = JSON.parse(data) as { channel: string; reason: string }
+        return err(`Gap in ${channel}: ${reason}.`)
+      }
+      case 'problem': {
+        const { code, detail } = JSON.parse(data) as { code: string; detail: string }
+        return err(`${code}: ${detail}`)
+      }
+      default:
+        return err(`${name}: ${json}`)
+    }
+  }
+}
+
+/** `fetch` hides what happened in a cause. */
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined
+  return messageOf(cause instanceof Error ? cause : error)
+}

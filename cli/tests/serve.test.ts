@@ -1,0 +1,106 @@
+/** `tidegate serve` as a process: its start, its refusals to start, its end. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { freePort } from './free-port.js'
+import { mint, serve, testSecret, tidegate } from './spawned.js'
+
+test('without a key it refuses to start, with a sentence', async (t) => {
+  const node = tidegate(t, ['serve'], { TIDEGATE_PORT: '0', TIDEGATE_ADMIN_PORT: '0' })
+  assert.equal(await node.exit(), 1)
+  const failed = node.logLines().at(-1)
+  assert.equal(failed?.['event'], 'start_failed')
+  assert.match(String(failed?.['faults']), /TIDEGATE_JWT_SECRET/)
+})
+
+test('a bad configuration stops the start with every fault, as one JSON line', async (t) => {
+  const node = tidegate(t, ['serve', '--config', '/no/such/file'], {
+    TIDEGATE_PORT: 'x',
+    TIDEGATE_TYPO: 'hush',
+    TIDEGATE_JWT_SECRET: 'hush',
+  })
+  assert.equal(await node.exit(), 1)
+  const lines = node.logLines()
+  assert.equal(lines.length, 1)
+  assert.equal((lines[0]?.['faults'] as string[]).length, 4)
+  assert.doesNotMatch(node.stdout + node.stderr, /hush/)
+  assert.equal(node.stderr, '')
+})
+
+test('a port that is taken stops the start, and names the address', async (t) => {
+  const { port } = await serve(t)
+  const second = tidegate(t, ['serve'], {
+    TIDEGATE_HOST: '127.0.0.1',
+    TIDEGATE_PORT: String(port),
+    TIDEGATE_ADMIN_PORT: '0',
+    TIDEGATE_JWT_SECRET: testSecret,
+  })
+  assert.equal(await second.exit(), 1)
+  assert.match(String(second.logLines().at(-1)?.['faults']), new RegExp(`127.0.0.1:${port}`))
+})
+
+test('the start is logged: engine, every setting with its source, secrets masked', async (t) => {
+  const { node, port } = await serve(t)
+  const starting = await node.logged('starting')
+  assert.match(String(starting['engine']), /^(?:uWebSockets\.js|uws-legacy)$/)
+  assert.ok(Number(starting['openFilesMax']) > 0)
+  const settings = starting['settings'] as Record<string, unknown>
+  assert.deepEqual(settings['TIDEGATE_PORT'], { value: 0, source: 'environment' })
+  assert.deepEqual(settings['TIDEGATE_HEARTBEAT_SECONDS'], { value: 30, source: 'default' })
+  assert.deepEqual(settings['TIDEGATE_JWT_SECRET'], { value: ['***'], source: 'environment' })
+  assert.doesNotMatch(node.stdout, new RegExp(testSecret))
+  assert.notEqual(port, 0)
+  const notice = await node.logged('setting_notice')
+  assert.deepEqual(notice['namespaces'], ['default'])
+  assert.match(String(notice['message']), /ephemeral/)
+})
+
+test('the admin port tells liveness, readiness and metrics', async (t) => {
+  const adminPort = await freePort()
+  const { node } = await serve(t, { TIDEGATE_ADMIN_PORT: String(adminPort) })
+  assert.equal((await node.logged('started'))['adminPort'], adminPort)
+  const admin = `http://127.0.0.1:${adminPort}`
+  assert.equal((await fetch(`${admin}/health/live`)).status, 200)
+  assert.deepEqual(await (await fetch(`${admin}/health/ready`)).json(), { ready: true })
+  const metrics = await (await fetch(`${admin}/metrics`)).text()
+  assert.match(metrics, /^tidegate_broker_connected 1$/m)
+  assert.match(metrics, /^tidegate_build_info\{version="0\.1\.0",engine="u[\w.-]+",node="/m)
+})
+
+test('a token is taken by the gateway and never comes into its log', async (t) => {
+  const { node, url } = await serve(t, { TIDEGATE_LOG_LEVEL: 'trace' })
+  const token = await mint(t, '--publish', 'news')
+  const body = '{"channel":"news","data":1}'
+  const good = await fetch(`${url}/v1/publish?token=${token}`, { method: 'POST', body })
+  assert.equal(good.status, 200, await good.text())
+  const bad = await fetch(`${url}/v1/publish?token=${token}x`, { method: 'POST', body })
+  assert.equal(bad.status, 401)
+  node.child.kill('SIGTERM')
+  await node.exit()
+  assert.doesNotMatch(node.stdout + node.stderr, /eyJ/)
+})
+
+test('SIGTERM ends the streams, and the process with 0 within the grace time', async (t) => {
+  const { node, url } = await serve(t, { TIDEGATE_SHUTDOWN_GRACE_SECONDS: '5' })
+  const token = await mint(t, '--subscribe', 'news')
+  const response = await fetch(`${url}/v1/events?channels=news`, {
+    headers: { Accept: 'text/event-stream', Authorization: `Bearer ${token}` },
+  })
+  const startedAt = Date.now()
+  node.child.kill('SIGTERM')
+  await response.text()
+  assert.equal(await node.exit(), 0)
+  assert.ok(Date.now() - startedAt < 5_000)
+  assert.deepEqual((await node.logged('draining'))['connections'], {
+    websocket: 0,
+    sse: 1,
+    poll: 0,
+  })
+  assert.equal((await node.logged('stopped'))['isClean'], true)
+  assert.equal(node.stderr, '')
+})
+
+test('SIGINT ends it as SIGTERM does', async (t) => {
+  const { node } = await serve(t)
+  node.child.kill('SIGINT')
+  assert.equal(await node.exit(), 0)
+})
