@@ -7,7 +7,7 @@ import { handlePoll, handlePollBody, handlePollHead } from './long-poll-transpor
 import type { Node } from './node.js'
 import { sendProblem, statusLine, type Problem } from './problem.js'
 import { handlePublish } from './publish-endpoint.js'
-import { copyRequest, type Request } from './request.js'
+import { copyRequest, isOverlong, type Request } from './request.js'
 import { addWebSocketRoute } from './websocket-transport.js'
 
 type Handler = (res: HttpResponse, request: Request) => void
@@ -106,7 +106,8 @@ class Router {
     const node = this.#node
     return (res, req) => {
       try {
-        handler(res, copyRequest(res, req, node.settings.proxyProtocol))
+        if (isOverlong(req)) res.close()
+        else handler(res, copyRequest(res, req, node.settings.proxyProtocol))
       } catch (error) {
         answerFault(node, res, error)
       }

@@ -9,10 +9,11 @@ import type {
 } from 'uWebSockets.js'
 import { closeCode } from '../shared/codes.js'
 import type { TokenRefusal } from './authenticator.js'
+import { answerFault } from './fault.js'
 import { admissionProblem, busy, type Node } from './node.js'
 import { sendProblem, type Problem } from './problem.js'
 import { KeyedRateLimit } from './rate-limit.js'
-import { copyRequest, type Request } from './request.js'
+import { copyRequest, isOverlong, type Request } from './request.js'
 import { findToken } from './token-source.js'
 import {
   engineBackpressureMax,
@@ -44,7 +45,13 @@ export function addWebSocketRoute(app: TemplatedApp, path: string, node: Node): 
     // Two pings of ours unanswered. Ours are jittered and leave together with the heartbeat frame.
     idleTimeout: idleTimeoutSeconds(node.settings.heartbeatSeconds),
     sendPingsAutomatically: false,
-    upgrade: (res, req, context) => upgrade.handle(res, req, context),
+    upgrade: (res, req, context) => {
+      try {
+        upgrade.handle(res, req, context)
+      } catch (error) {
+        answerFault(node, res, error)
+      }
+    },
     open: (ws) => guard(() => ws.getUserData().connection.opened(ws)),
     message: (ws, bytes, isBinary) =>
       guard(() => ws.getUserData().connection.message(bytes, isBinary)),
@@ -70,6 +77,7 @@ class Upgrade {
   }
 
   handle(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+    if (isOverlong(req)) return void res.close()
     const node = this.#node
     const request = copyRequest(res, req, node.settings.proxyProtocol)
     const problem = admissionProblem(node) ?? upgradeProblem(req) ?? originProblem(node, request)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { TestGateway } from './harness.js'
-import { mint } from './tokens.js'
+import { mint, type TestClaims } from './tokens.js'
 import { TestClient } from './websocket-client.js'
 
 const channel = 'chat.bystander'
@@ -17,8 +17,12 @@ export class Bystander {
     this.#client = client
   }
 
-  static async connect(t: TestContext, gateway: TestGateway): Promise<Bystander> {
-    const token = mint({ channels: [channel] })
+  static async connect(
+    t: TestContext,
+    gateway: TestGateway,
+    claims: TestClaims = {},
+  ): Promise<Bystander> {
+    const token = mint({ ...claims, channels: [channel] })
     return new Bystander(gateway, await TestClient.connect(t, gateway.ws, token))
   }
 

@@ -127,6 +127,12 @@ export class RawWebSocket {
     return this.#answer ?? assert.fail('the connection ended without an answer')
   }
 
+  /** What comes now is the answer to another request. */
+  forgetAnswer(): void {
+    this.#answer = undefined
+    this.#bytes = Buffer.alloc(0)
+  }
+
   /** Waits until the loop has sent the bytes, so that they arrive as a segment of their own. */
   async write(bytes: string | Uint8Array): Promise<void> {
     if (this.socket.destroyed || this.socket.write(bytes)) return
