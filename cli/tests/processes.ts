@@ -108,13 +108,27 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** What all tests of a file share: it ends after the last of them, in the reverse order. */
-export function fileScope(): TestScope {
+export interface OpenScope extends TestScope {
+  /** Ends everything, in the reverse order. */
+  end(): Promise<void>
+}
+
+/** For what must end before its test does. */
+export function openScope(): OpenScope {
   const ends: (() => void | Promise<void>)[] = []
-  after(async () => {
-    for (const end of ends.splice(0).reverse()) await end()
-  })
-  return { after: (end) => void ends.push(end) }
+  return {
+    after: (run) => void ends.push(run),
+    end: async () => {
+      for (const run of ends.splice(0).reverse()) await run()
+    },
+  }
+}
+
+/** What all tests of a file share: it ends after the last of them. */
+export function fileScope(): TestScope {
+  const scope = openScope()
+  after(() => scope.end())
+  return scope
 }
 
 /** Asks again until it holds; what cannot be asked yet does not hold. Fails after ten seconds. */
