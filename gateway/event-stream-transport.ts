@@ -8,11 +8,12 @@ import {
   type EventsRequest,
   type EventsRequestResult,
 } from './events-request.js'
+import { answerFault } from './fault.js'
 import { identifyRequest } from './request-identity.js'
 import { admissionProblem, busy, type Node } from './node.js'
 import { problemJson, sendProblem, type Problem } from './problem.js'
 import type { Request } from './request.js'
-import { confirmAll, resume, subscribeAll } from './resume.js'
+import { confirmAll, resume, subscribeAll, type Resumption } from './resume.js'
 
 const encoder = new TextEncoder()
 
@@ -65,8 +66,7 @@ function open(
   request: Request,
   { identity, names, cursor }: EventsRequest,
 ): void {
-  const scope = scopes.hold(names)
-  const stream = new EventStream(node, identity, scope, res, () => scopes.release(scope))
+  const stream = new EventStream(node, identity, scopes, names, res)
   const subscriptions = subscribeAll(node, names, stream)
   // The head leaves with the first write, and an `EventSource` opens with it.
   writeHead(node, res, request, encoder.encode(retryLine(node.random)))
@@ -77,11 +77,20 @@ function open(
   const resumption = resume(node, subscriptions, cursor)
   const confirmed = confirmAll(node, subscriptions)
   if (confirmed === true) return stream.begin(resumption)
-  void confirmed.then((isConfirmed) => {
-    if (!stream.isOpen) return
-    if (isConfirmed) return stream.begin(resumption)
-    stream.finish(busy(node, 'broker_unavailable', 'The message broker is away.'))
-  })
+  const begun = beginLater(node, stream, resumption, confirmed)
+  begun.catch((error: unknown) => answerFault(node, res, error))
+}
+
+async function beginLater(
+  node: Node,
+  stream: EventStream,
+  resumption: Resumption,
+  confirmed: Promise<boolean>,
+): Promise<void> {
+  const isConfirmed = await confirmed
+  if (!stream.isOpen) return
+  if (isConfirmed) stream.begin(resumption)
+  else stream.finish(busy(node, 'broker_unavailable', 'The message broker is away.'))
 }
 
 function refuse(node: Node, res: HttpResponse, request: Request, problem: Problem): void {

@@ -13,6 +13,7 @@ import { FlushQueue, type FlushObserver } from './flush-queue.js'
 import type { Node, NodeSettings } from './node.js'
 import { Origins } from './origins.js'
 import { OutboxBudget } from './outbox-budget.js'
+import { Outbox } from './outbox.js'
 import { addRoutes } from './routes.js'
 
 /** The settings of a gateway; the configuration satisfies it. */
@@ -66,7 +67,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     clock,
     random: options.random,
     counters: options.counters,
-    flushQueue: new FlushQueue(options.observeDelay),
+    flushQueue: new FlushQueue(options.observeDelay, () => Outbox.forget()),
     answerQueue: new FlushQueue(),
     wheel: new DueWheel(clock),
     outbox: new OutboxBudget(settings.outboxBytesMax, settings.outboxesBytesMax),
@@ -81,17 +82,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const socket = await listen(app, settings.host, settings.port)
   // The type says "socket", and a listening one is meant.
   const port = engine.us_socket_local_port(socket as us_socket)
+  const close = async (): Promise<void> => {
+    node.isDraining = true
+    engine.us_listen_socket_close(socket)
+    await leave(node, settings.shutdownGraceSeconds)
+    node.wheel.stop()
+    app.close()
+  }
+  let closing: Promise<void> | undefined
   return {
     port,
     nodeId: node.id,
     outbox: node.outbox,
-    close: async () => {
-      node.isDraining = true
-      engine.us_listen_socket_close(socket)
-      await leave(node, settings.shutdownGraceSeconds)
-      node.wheel.stop()
-      app.close()
-    },
+    // Once only: after the first call the engine has freed the listen socket.
+    close: () => (closing ??= close()),
   }
 }
 

@@ -2,6 +2,7 @@
 import type { HttpResponse } from 'uWebSockets.js'
 import { decodePublishBody } from '../shared/json-codec.js'
 import { publishAccess } from './access.js'
+import { answerFault } from './fault.js'
 import { busy, type Node } from './node.js'
 import { sendProblem, type Ending, type Problem } from './problem.js'
 import { identifyRequest } from './request-identity.js'
@@ -21,12 +22,18 @@ export function handlePublish(node: Node, res: HttpResponse, request: Request): 
       res.onAborted(() => {
         isOpen = false
       })
-      void publish(node, request, body).then((problem) => {
-        if (!isOpen) return
-        if (problem !== undefined) return refuse(problem)
-        node.counters.publicationsAccepted += 1
-        sendPublished(node, res, request)
-      })
+      publish(node, request, body).then(
+        (problem) => {
+          if (problem === undefined) node.counters.publicationsAccepted += 1
+          if (!isOpen) return
+          if (problem !== undefined) refuse(problem)
+          else sendPublished(node, res, request)
+        },
+        (error: unknown) => {
+          if (isOpen) answerFault(node, res, error)
+          else node.onInternalError(error)
+        },
+      )
     },
     failed: (problem) => refuse(problem, { closesConnection: true }),
   })

@@ -1,9 +1,13 @@
 /** Reads a request body: bounded in bytes and in time, whatever the client does. */
 import type { HttpResponse } from 'uWebSockets.js'
+import type { DueItem } from './due-wheel.js'
+import { answerFault } from './fault.js'
 import type { Node } from './node.js'
 import type { Problem } from './problem.js'
 
 const bodySecondsMax = 10
+/** The engine ends a slow request 8 to 12 s after its head, unless it is paused and resumed. */
+const nudgeMs = 4000
 
 export interface BodyReader {
   done(body: Uint8Array): void
@@ -16,36 +20,90 @@ export interface BodyReader {
  * leaves while it sends is simply forgotten.
  */
 export function readBody(node: Node, res: HttpResponse, reader: BodyReader): void {
-  const bytesMax = node.settings.frameBytesMax
-  let chunks: Uint8Array[] | undefined = []
-  let length = 0
-  const fail = (problem: Problem): void => {
-    if (chunks === undefined) return
-    chunks = undefined
-    reader.failed(problem)
-  }
-  res.onAborted(() => {
-    chunks = undefined
-  })
+  const request = new BodyRequest(node, res, reader)
+  res.onAborted(() => request.forget())
   res.onData((chunk, isLast) => {
-    if (chunks === undefined) return
-    length += chunk.byteLength
-    if (length > bytesMax) {
-      return fail({ code: 'too_large', detail: `A request body has at most ${bytesMax} bytes.` })
+    try {
+      request.receive(new Uint8Array(chunk), isLast)
+    } catch (error) {
+      answerFault(node, res, error)
     }
-    // The engine takes its buffer back when this returns.
-    chunks.push(new Uint8Array(chunk.slice(0)))
-    if (!isLast) return
-    const body = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)
-    chunks = undefined
-    reader.done(body)
   })
-  const late = {
-    due: (): undefined => {
-      const detail = `The request body did not arrive within ${bodySecondsMax} seconds.`
-      fail({ code: 'request_timeout', detail })
-    },
-    leave: (): void => {},
+}
+
+class BodyRequest implements DueItem {
+  readonly #node: Node
+  readonly #res: HttpResponse
+  readonly #reader: BodyReader
+  readonly #deadline: number
+  /** Undefined once it is answered, or the client is gone. */
+  #body: GrowingBytes | undefined = new GrowingBytes()
+
+  constructor(node: Node, res: HttpResponse, reader: BodyReader) {
+    this.#node = node
+    this.#res = res
+    this.#reader = reader
+    const now = node.clock.now()
+    this.#deadline = now + bodySecondsMax * 1000
+    node.wheel.add(this, now + nudgeMs)
   }
-  node.wheel.add(late, node.clock.now() + bodySecondsMax * 1000)
+
+  /** The engine takes the chunk back when this returns. */
+  receive(chunk: Uint8Array, isLast: boolean): void {
+    if (this.#body === undefined) return
+    const { frameBytesMax } = this.#node.settings
+    if (this.#body.length + chunk.length > frameBytesMax) {
+      const detail = `A request body has at most ${frameBytesMax} bytes.`
+      return this.#fail({ code: 'too_large', detail })
+    }
+    this.#body.append(chunk)
+    if (!isLast) return
+    const bytes = this.#body.bytes
+    this.forget()
+    this.#reader.done(bytes)
+  }
+
+  forget(): void {
+    this.#body = undefined
+  }
+
+  due(now: number): number | undefined {
+    if (this.#body === undefined) return undefined
+    if (now < this.#deadline) {
+      this.#res.pause()
+      this.#res.resume()
+      return Math.min(now + nudgeMs, this.#deadline)
+    }
+    const detail = `The request body did not arrive within ${bodySecondsMax} seconds.`
+    this.#fail({ code: 'request_timeout', detail })
+    return undefined
+  }
+
+  leave(): void {}
+
+  #fail(problem: Problem): void {
+    this.forget()
+    this.#reader.failed(problem)
+  }
+}
+
+/** Doubles when it is full: a body that comes byte by byte must not cost an object for each. */
+class GrowingBytes {
+  length = 0
+  #room = new Uint8Array(0)
+
+  get bytes(): Uint8Array {
+    return this.#room.subarray(0, this.length)
+  }
+
+  append(chunk: Uint8Array): void {
+    const length = this.length + chunk.length
+    if (length > this.#room.length) {
+      const room = new Uint8Array(Math.max(length, 2 * this.length))
+      room.set(this.bytes)
+      this.#room = room
+    }
+    this.#room.set(chunk, this.length)
+    this.length = length
+  }
 }

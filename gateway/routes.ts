@@ -2,6 +2,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { handleEventStream } from './event-stream-transport.js'
+import { answerFault } from './fault.js'
 import { handlePoll, handlePollBody, handlePollHead } from './long-poll-transport.js'
 import type { Node } from './node.js'
 import { sendProblem, statusLine, type Problem } from './problem.js'
@@ -20,7 +21,7 @@ export function addRoutes(app: TemplatedApp, node: Node, scopes: CursorScopes): 
   addWebSocketRoute(app, eventsPath, node)
   const route = new Router(app, node)
   route.add(eventsPath, 'GET', (res, request) => {
-    if (request.accept.includes('text/event-stream')) handleEventStream(node, scopes, res, request)
+    if (acceptsEventStream(request)) handleEventStream(node, scopes, res, request)
     else handlePoll(node, scopes, res, request)
   })
   route.add(eventsPath, 'HEAD', (res, request) => handlePollHead(node, res, request))
@@ -93,10 +94,12 @@ class Router {
 
   #refuse(res: HttpResponse, request: Request, problem: Problem, allow?: string): void {
     this.#node.counters.refuse(problem.code)
-    sendProblem(res, problem, () => {
+    const writeHeaders = (): void => {
       if (allow !== undefined) res.writeHeader('Allow', allow)
       this.#node.origins.writeHeaders(res, request.origin)
-    })
+    }
+    // Content after the head of an answer to HEAD would be taken for the next answer.
+    sendProblem(res, problem, writeHeaders, { isHead: request.method === 'head' })
   }
 
   #guard(handler: Handler): (res: HttpResponse, req: HttpRequest) => void {
@@ -105,18 +108,13 @@ class Router {
       try {
         handler(res, copyRequest(res, req, node.settings.proxyProtocol))
       } catch (error) {
-        node.onInternalError(error)
-        abandon(res)
+        answerFault(node, res, error)
       }
     }
   }
 }
 
-/** An unanswered response would end the process: the engine insists on an answer. */
-function abandon(res: HttpResponse): void {
-  try {
-    res.close()
-  } catch {
-    // It has been answered, or is gone: nothing is owed.
-  }
+/** One of the media types that the client takes; their names ignore case (RFC 9110 8.3.1). */
+function acceptsEventStream({ accept }: Request): boolean {
+  return accept.split(',').some((range) => /^\s*text\/event-stream\s*(?:;|$)/i.test(range))
 }

@@ -5,7 +5,8 @@ import type { Broker } from '../../hub/broker.js'
 import type { Clock } from '../../hub/clock.js'
 import { Hub, type HubLimits } from '../../hub/hub.js'
 import { MemoryBroker } from '../../hub/memory-broker.js'
-import { createAuthentication } from '../authentication.js'
+import { createAuthentication, type AuthenticationSettings } from '../authentication.js'
+import type { Authenticator } from '../authenticator.js'
 import { Counters } from '../counters.js'
 import { loadEngine } from '../engine.js'
 import { startGateway, type Gateway, type GatewaySettings } from '../gateway.js'
@@ -31,6 +32,10 @@ export interface TestGatewayOptions {
   readonly broker?: Broker
   readonly clock?: Clock
   readonly random?: () => number
+  /** In place of one secret. */
+  readonly authentication?: Partial<AuthenticationSettings>
+  /** In place of the one that knows `testSecret`. */
+  readonly authenticator?: Authenticator
 }
 
 export const testSettings: GatewaySettings = {
@@ -88,7 +93,12 @@ export async function startTestGateway(
   })
   const settings = { ...testSettings, ...options.settings }
   const authentication = await createAuthentication(
-    { jwtSecrets: [testSecret], clockToleranceSeconds: 5, tokenLifetimeSecondsMax: 3600 },
+    {
+      jwtSecrets: [testSecret],
+      clockToleranceSeconds: 5,
+      tokenLifetimeSecondsMax: 3600,
+      ...options.authentication,
+    },
     clock,
     () => {},
   )
@@ -98,7 +108,7 @@ export async function startTestGateway(
     engine: engine.engine,
     settings,
     hub,
-    authenticator: authentication.authenticator,
+    authenticator: options.authenticator ?? authentication.authenticator,
     clock,
     random: options.random ?? Math.random,
     counters,

@@ -1,0 +1,27 @@
+/** An exception in an engine callback: a bug, told to whoever logs, and never passed on. */
+import type { HttpResponse } from 'uWebSockets.js'
+import type { Node } from './node.js'
+import { sendProblem } from './problem.js'
+
+/**
+ * The engine insists on an answer: a response without one would end the process. Where one has
+ * begun, or the client is gone, the connection is ended.
+ */
+export function answerFault(node: Node, res: HttpResponse, error: unknown): void {
+  node.onInternalError(error)
+  node.counters.refuse('internal_error')
+  const problem = { code: 'internal_error', detail: 'This is a fault of the server.' } as const
+  try {
+    sendProblem(res, problem, undefined, { closesConnection: true })
+  } catch {
+    close(res)
+  }
+}
+
+function close(res: HttpResponse): void {
+  try {
+    res.close()
+  } catch {
+    // It has been answered, or is gone: nothing is owed.
+  }
+}
