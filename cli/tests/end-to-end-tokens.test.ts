@@ -27,7 +27,10 @@ const bad: Readonly<Record<string, string>> = {
   expired: mint({ ...rights, exp: past }),
   forged: mint(rights, 'another-secret-of-32-bytes-or-more!'),
   unsigned: `${encodeSegment('{"alg":"none"}')}.${encodeSegment(JSON.stringify(rights))}.`,
-  'of an unknown key': mint(rights, 'another-secret-of-32-bytes-or-more!', { alg: 'HS256', kid: 'nobody' }),
+  'of an unknown key': mint(rights, 'another-secret-of-32-bytes-or-more!', {
+    alg: 'HS256',
+    kid: 'nobody',
+  }),
   'not signed to the end': good.slice(0, -3),
   'not a token': 'thisIsNotATokenButAPasswordPastedByMistake',
   'too long': mint({ ...rights, filler: 'abcdefghijkl'.repeat(800) }),
@@ -182,6 +185,10 @@ test('frames that bring a token wrongly are answered without a part of it (PROTO
     `{"type":"refresh","id":1,"token":"${good}"`,
     `{"type":"refresh","id":1,"token":${good}}`,
     `{"type":"refresh","token":"${good}"}`,
+    `{"type":"authenticate","id":1,"token":"${good}"}`,
+    good,
+    `"${good}"`,
+    `Bearer ${good}`,
   ]
   for (const [count, frame] of frames.entries()) {
     socket.send(frame)
