@@ -1,4 +1,4 @@
-/** The SSE route: a request with `Accept: text/event-stream` becomes an event stream (PROTOCOL 6). */
+/** The SSE route: a request that accepts `text/event-stream` becomes one (PROTOCOL 6). */
 import type { HttpResponse } from 'uWebSockets.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { EventStream } from './event-stream.js'

@@ -1,4 +1,4 @@
-/** One event stream (SSE): its own bounded queue in front of the engine, which has none to look at. */
+/** One event stream (SSE): a bounded queue of its own, as the engine has none to look at. */
 import type { HttpResponse } from 'uWebSockets.js'
 import type { Channel } from '../shared/channel.js'
 import type { GapReason } from '../shared/codes.js'
@@ -15,7 +15,7 @@ import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from '.
 import { problemJson, type Problem } from './problem.js'
 import { unsubscribeAll, type Resumption } from './resume.js'
 
-/** Of one write: what is corked together must stay under the engine's 16 KB, chunk framing included. */
+/** Of one write: what is corked together must stay under the engine's 16 KB, framing included. */
 const writeBytesMax = 15_000
 /** The engine ends a stream 10 s after a failed write unless it is paused and resumed in time. */
 const nudgeMs = 4000
@@ -74,7 +74,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     this.#node.counters.subscriptions += subscriptions.length
   }
 
-  /** The subscriptions are in effect: says so, then what was missed, then what has arrived since. */
+  /** The subscriptions are in effect: says so, then what was missed, then what came since. */
   begin({ publications, gaps, position }: Resumption): void {
     const node = this.#node
     const arrived = this.#queue

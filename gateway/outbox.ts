@@ -1,4 +1,4 @@
-/** What waits for the end of the tick: an immutable list that connections waiting for the same share. */
+/** What waits for the end of the tick: an immutable list, shared by who waits for the same. */
 
 /** Under one cork, of which the engine's buffer holds 16 KB. */
 const portionFramesMax = 16

@@ -1,4 +1,4 @@
-/** One long-poll: waits for publications of its channels, answers once, and is gone (PROTOCOL 7). */
+/** One long-poll: waits for publications of its channels, answers once, is gone (PROTOCOL 7). */
 import type { HttpResponse } from 'uWebSockets.js'
 import type { Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
@@ -158,7 +158,8 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     parts[0] = Buffer.from(`{"cursor":"${this.#scope.cursor(last)}","publications":[`)
     const gaps = JSON.stringify(this.#gaps ?? [])
     const recovered = JSON.stringify(this.#recovered ?? {})
-    const rest = `],"gaps":${gaps},"recovered":${recovered},"expiresAt":${this.#identity.expiresAt}}`
+    const { expiresAt } = this.#identity
+    const rest = `],"gaps":${gaps},"recovered":${recovered},"expiresAt":${expiresAt}}`
     parts.push(Buffer.from(rest))
     return Buffer.concat(parts)
   }

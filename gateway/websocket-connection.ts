@@ -36,7 +36,7 @@ export interface FrameHandler {
 
 /** The engine drops what goes over this, pings too: our own marks, at most 1.5 MB, lie below it. */
 export const engineBackpressureMax = 2_097_152
-/** Answers go out behind or not: beyond the outbox this much is held for who asks and never reads. */
+/** Answers go out even to who is behind: this much is held for one who asks and never reads. */
 const answersBytesMax = 524_288
 
 /** Whole heartbeat intervals in which nothing left although bytes were waiting (PROTOCOL 10.3). */
@@ -185,7 +185,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.send({ type: 'error', ...(id === undefined ? {} : { id }), code, message })
   }
 
-  /** The subscription of `channel` is refused or over, and no frame of the client's asked for it. */
+  /** The subscription of `channel` is refused or over, and no frame of the client asked for it. */
   sendEnded(channel: string, { code, message }: Refusal): void {
     this.node.counters.refuse(code)
     this.send({ type: 'error', channel, code, message })
