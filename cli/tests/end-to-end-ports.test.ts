@@ -4,13 +4,14 @@ import { test } from 'node:test'
 import { nextEvent, openStream } from '../../gateway/tests/http-client.js'
 import { mint, testSecret } from '../../gateway/tests/tokens.js'
 import { TestClient } from '../../gateway/tests/websocket-client.js'
-import { freePort, startNode } from './processes.js'
+import { freePort } from './free-port.js'
+import { limit, startNode } from './processes.js'
 import { tidegate } from './spawned.js'
 
 const token = mint({ subscribe: ['news'] })
 
 for (const name of ['TIDEGATE_PORT', 'TIDEGATE_ADMIN_PORT'] as const) {
-  test(`${name} in use: the second node says so and ends with 1, the first goes on alone`, async (t) => {
+  test(`${name} in use: the second node says so and ends with 1`, limit, async (t) => {
     const node = await startNode(t)
     const port = name === 'TIDEGATE_PORT' ? node.port : Number(new URL(node.admin).port)
     const second = tidegate(t, ['serve'], {
@@ -36,7 +37,7 @@ for (const name of ['TIDEGATE_PORT', 'TIDEGATE_ADMIN_PORT'] as const) {
 }
 
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-  test(`after ${signal} under live connections a node starts again on its port at once`, async (t) => {
+  test(`after ${signal} under connections a node starts on its port at once`, limit, async (t) => {
     const env = { TIDEGATE_PORT: String(await freePort()) }
     const node = await startNode(t, env)
     const socket = await TestClient.connect(t, node.ws, token)

@@ -1,11 +1,13 @@
-/** Whole nodes as processes, for end-to-end tests: on free ports, with what they say of themselves. */
+/** Whole nodes as processes for end-to-end tests, with what they say of themselves. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { after } from 'node:test'
 import type { TestScope } from '../../hub/tests/nats-server.js'
 import { testSecret } from '../../gateway/tests/tokens.js'
+import { freePort } from './free-port.js'
 import { tidegate, type Spawned } from './spawned.js'
+
+/** Of a test: one that hangs is named, and the others go on. */
+export const limit = { timeout: 60_000 }
 
 /** Two nodes that ask for a free port at the same time may be given the same. */
 const startsMax = 3
@@ -97,15 +99,6 @@ export async function startNode(
       if (!isTaken || start === startsMax || 'TIDEGATE_ADMIN_PORT' in env) throw error
     }
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 export interface OpenScope extends TestScope {
