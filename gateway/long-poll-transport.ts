@@ -84,7 +84,7 @@ function ask(
   // Not before the token is refused: who polls on with it would be answered at once, in a loop.
   const expiresAt = expiryOf(node, identity.expiresAt)
   const deadline = Math.min(node.clock.now() + question.wait * 1000, expiresAt)
-  const confirmed = confirmAll(node, subscriptions)
+  const confirmed = confirmAll(node, subscriptions, poll)
   if (confirmed === true) return poll.begin(resumption, deadline)
   const begun = beginLater(node, poll, resumption, deadline, confirmed)
   begun.catch((error: unknown) => answerFault(node, res, error))

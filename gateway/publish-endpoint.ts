@@ -22,7 +22,11 @@ export function handlePublish(node: Node, res: HttpResponse, request: Request): 
       res.onAborted(() => {
         isOpen = false
       })
-      publish(node, request, body).then(
+      node.counters.publishing += 1
+      const published = publish(node, request, body).finally(() => {
+        node.counters.publishing -= 1
+      })
+      published.then(
         (problem) => {
           if (problem === undefined) node.counters.publicationsAccepted += 1
           if (!isOpen) return
