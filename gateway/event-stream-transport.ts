@@ -80,7 +80,9 @@ function open(
   if (confirmed === true) return stream.begin(resumption)
   const goOn = (isConfirmed: boolean): void => {
     if (!stream.isOpen) return
-    if (isConfirmed) stream.begin(resumption)
+    // Who begins while the node leaves was not in the wheel when everybody was told.
+    if (node.isDraining) stream.leave()
+    else if (isConfirmed) stream.begin(resumption)
     else stream.finish(busy(node, 'broker_unavailable', 'The message broker is away.'))
   }
   confirmed.then(goOn).catch((error: unknown) => answerFault(node, res, error))

@@ -63,7 +63,8 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     }
     if (gaps.length > 0) this.#gaps = [...gaps, ...(this.#gaps ?? [])]
     const hasNews = this.#publications !== undefined || this.#gaps !== undefined
-    if (hasNews || node.clock.now() >= deadline) this.#answer()
+    // Who begins while the node leaves was not in the wheel when everybody was told.
+    if (hasNews || node.isDraining || node.clock.now() >= deadline) this.#answer()
     else node.wheel.add(this, deadline)
   }
 
