@@ -16,7 +16,7 @@ export interface BodyReader {
 }
 
 /**
- * Registers `onData`; the caller's route must not. `onAborted` is registered here too: a client that
+ * Registers `onData` and `onAborted`; the route must not, before `done`. A client that
  * leaves while it sends is simply forgotten.
  */
 export function readBody(node: Node, res: HttpResponse, reader: BodyReader): void {

@@ -65,6 +65,12 @@ test('a request has 1 to 16 channels, and a name counts once (PROTOCOL 6.1, 7.1)
   await assertVerdict(t, gateway, `channels=c1,c2&channels=c2,,c3`, 'ok')
 })
 
+test('how many channels a request may have is a setting (PROTOCOL 12.1)', async (t) => {
+  const gateway = await startTestGateway(t, { settings: { requestChannelsMax: 2 } })
+  await assertVerdict(t, gateway, 'channels=a,b,a', 'ok')
+  await assertVerdict(t, gateway, 'channels=a,b,c', 'bad_request')
+})
+
 test('the channels of the token are added, and count (PROTOCOL 6.1, 7.1)', async (t) => {
   const gateway = await startTestGateway(t)
   const claimed = Array.from({ length: 15 }, (_, at) => `c${at}`)
