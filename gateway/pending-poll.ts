@@ -29,8 +29,8 @@ export interface PollOptions {
 }
 
 export class PendingPoll implements Subscriber, Flushable, DueItem {
-  readonly #options: PollOptions
-  #isOpen = true
+  /** Undefined once it is closed: the wheel holds the poll on until its deadline. */
+  #options: PollOptions | undefined
   #hasBegun = false
   #isQueued = false
   #subscriptions: readonly Subscription[] = []
@@ -45,16 +45,18 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
   }
 
   get isOpen(): boolean {
-    return this.#isOpen
+    return this.#options !== undefined
   }
 
   subscribed(subscriptions: readonly Subscription[]): void {
+    if (this.#options === undefined) return
     this.#subscriptions = subscriptions
     this.#options.node.counters.subscriptions += subscriptions.length
   }
 
   /** The subscriptions are in effect: answers now if there is anything to say, else waits. */
   begin({ publications, gaps, recovered }: Resumption): void {
+    if (this.#options === undefined) return
     const { node, deadline } = this.#options
     this.#hasBegun = true
     this.#recovered = recovered
@@ -64,7 +66,7 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     if (gaps.length > 0) this.#gaps = [...gaps, ...(this.#gaps ?? [])]
     const hasNews = this.#publications !== undefined || this.#gaps !== undefined
     // Who begins while the node leaves was not in the wheel when everybody was told.
-    if (hasNews || node.isDraining || node.clock.now() >= deadline) this.#answer()
+    if (hasNews || node.isDraining || node.clock.now() >= deadline) this.#answer(this.#options)
     else node.wheel.add(this, deadline)
   }
 
@@ -75,7 +77,7 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
   }
 
   gap(reason: GapReason, subscription: Subscription): void {
-    this.#options.node.counters.gap(reason)
+    this.#options?.node.counters.gap(reason)
     this.#gaps ??= []
     this.#gaps.push({ channel: subscription.interest.name, reason })
     this.#queue()
@@ -84,20 +86,20 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
   /** At the end of the tick, so that publications that arrive together leave together. */
   flush(): void {
     this.#isQueued = false
-    if (this.#isOpen && this.#hasBegun) this.#answer()
+    if (this.#options !== undefined && this.#hasBegun) this.#answer(this.#options)
   }
 
   due(): undefined {
-    if (this.#isOpen) this.#answer()
+    if (this.#options !== undefined) this.#answer(this.#options)
     return undefined
   }
 
   leave(): void {
-    if (this.#isOpen) this.#answer()
+    if (this.#options !== undefined) this.#answer(this.#options)
   }
 
   fail(problem: Problem): void {
-    if (!this.#isOpen) return
+    if (this.#options === undefined) return
     const { node, res, writeHeaders } = this.#options
     node.counters.refuse(problem.code)
     sendProblem(res, problem, writeHeaders)
@@ -107,12 +109,12 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
   #queue(): void {
     if (this.#isQueued) return
     this.#isQueued = true
-    this.#options.node.answerQueue.add(this)
+    this.#options?.node.answerQueue.add(this)
   }
 
-  #answer(): void {
-    const { res, writeHeaders } = this.#options
-    const body = this.#body()
+  #answer(options: PollOptions): void {
+    const { res, writeHeaders } = options
+    const body = this.#body(options)
     res.cork(() => {
       res.writeStatus('200 OK')
       res.writeHeader('Content-Type', 'application/json')
@@ -123,8 +125,7 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     this.#closed()
   }
 
-  #body(): Uint8Array {
-    const { node, scope, identity } = this.#options
+  #body({ node, scope, identity }: PollOptions): Uint8Array {
     const publications = this.#publications ?? []
     const parts: Uint8Array[] = [nothing]
     let bytes = 0
@@ -149,10 +150,11 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
   }
 
   #closed(): void {
-    if (!this.#isOpen) return
-    this.#isOpen = false
+    if (this.#options === undefined) return
     const { node, onClosed } = this.#options
+    this.#options = undefined
     this.#publications = undefined
+    this.#gaps = undefined
     node.counters.connections.poll -= 1
     node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(node, this.#subscriptions)
