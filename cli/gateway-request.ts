@@ -1,4 +1,4 @@
-/** What every request of a command to a gateway needs: its address, a token, and what a refusal says. */
+/** What a command needs to ask a gateway: its address, a token, what a refusal says. */
 import { CommandError, UsageError, type Terminal } from './command.js'
 
 /** Without a final slash. */

@@ -1,4 +1,4 @@
-/** `tidegate publish`: publishes one message, over NATS as a service does or over HTTP as a client. */
+/** `tidegate publish`: one message, over NATS as a service does or over HTTP as a client. */
 import { parseArgs } from 'node:util'
 import { loadConfig, variableOf } from '../gateway/config.js'
 import { systemClock } from '../gateway/system-clock.js'

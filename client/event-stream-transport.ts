@@ -1,4 +1,4 @@
-/** Server-Sent Events by the browser's own EventSource, which also reconnects by itself (PROTOCOL 6). */
+/** Server-Sent Events by the browser's own EventSource, which reconnects by itself (PROTOCOL 6). */
 import type { GapReason } from '../shared/codes.js'
 import type { Clock } from './clock.js'
 import { eventsUrl } from './events-url.js'

@@ -1,4 +1,4 @@
-/** Opens a connection again and again: full-jitter backoff, the server's word first, the cursor carried. */
+/** Opens a connection again and again: jittered backoff, the server's word, the cursor carried. */
 import type { Clock } from './clock.js'
 import { systemClock } from './system-clock.js'
 import type {

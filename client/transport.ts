@@ -1,4 +1,4 @@
-/** One way to the gateway: the narrow interface that each transport implements, and what is heard from it. */
+/** One way to the gateway: what each transport implements, and what is heard from it. */
 import type { GapReason } from '../shared/codes.js'
 import type { PublicationFrame } from '../shared/frames.js'
 
@@ -38,7 +38,7 @@ export type ConnectionEvent =
   | WireEvent
   | ClosedEvent
 
-/** Something was refused or lost, and the connection goes on, perhaps without one of its channels. */
+/** Something was refused or lost; the connection goes on, perhaps without one of its channels. */
 export interface ProblemEvent {
   readonly type: 'problem'
   readonly code: string
@@ -56,7 +56,7 @@ export interface WireEvent {
 /** The last event of a connection. */
 export interface ClosedEvent {
   readonly type: 'closed'
-  /** A code of `shared/codes.ts`, or `connection_lost`, `connection_silent`, `token_unavailable`. */
+  /** Of `shared/codes.ts`, or `connection_lost`, `connection_silent`, `token_unavailable`. */
   readonly code: string
   readonly message: string
   /** Whether coming back makes sense. False: only the application can mend it. */

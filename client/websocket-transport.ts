@@ -1,4 +1,4 @@
-/** WebSocket: subscriptions by frame, the token in the subprotocol and refreshed in band (PROTOCOL 4). */
+/** WebSocket: subscriptions by frame, the token refreshed in band (PROTOCOL 4). */
 import { closeCode, httpStatus, type FrameCode, type HttpCode } from '../shared/codes.js'
 import type { ErrorFrame, PublicationFrame, ServerFrame, WelcomeFrame } from '../shared/frames.js'
 import type { Clock } from './clock.js'
@@ -139,7 +139,7 @@ class WebSocketConnection extends SingleConnection {
     if (!this.isClosed) this.#socket?.send(text)
   }
 
-  /** By this machine's clock: where that is wrong, the gateway closes with 4003 and we come back. */
+  /** By this machine's clock: where that is wrong, we are closed with 4003 and come back. */
   #refreshBefore(expiresAt: number): void {
     this.#cancelRefresh()
     const remainingMs = expiresAt - this.#clock.now()

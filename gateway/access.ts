@@ -1,4 +1,4 @@
-/** Whether a client may subscribe or publish a name: grammar, permission, namespace, in this order. */
+/** Whether a client may subscribe or publish a name: grammar, permission, namespace in order. */
 import { isChannel, namespaceOf, type Channel } from '../shared/channel.js'
 import type { HttpCode } from '../shared/codes.js'
 import { isPattern, type Pattern } from '../shared/pattern.js'

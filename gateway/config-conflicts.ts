@@ -15,7 +15,7 @@ const rules: readonly Rule[] = [
     key: 'connectionsMax',
     isBroken: ({ connectionsMax }, cap) => connectionsMax > cap,
     message: ({ connectionsMax }, cap) =>
-      `=${connectionsMax}: must be a whole number from 0 to ${cap}, because of the limit of open files`,
+      `=${connectionsMax}: must be a whole number from 0 to ${cap}, as so many files may be open`,
   },
   atMost('publicationBytesMax', 'frameBytesMax'),
   atMost('outboxBytesMax', 'outboxesBytesMax'),

@@ -36,7 +36,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** `TIDEGATE_…` variables that are no settings of a node: the file's name, and a command's token. */
+/** `TIDEGATE_…` variables that are no settings: the file's name, and a command's token. */
 const commandVariables = ['TIDEGATE_CONFIG', 'TIDEGATE_TOKEN']
 
 const schema = z.strictObject(

@@ -15,7 +15,7 @@ export class Counters {
   readonly handshakesRefused: Record<Transport, number> = perTransport()
   /** Publications handed to the engine for one connection. */
   readonly deliveries: Record<Transport, number> = perTransport()
-  /** Publications not delivered to a connection because it was behind; each stretch ends with a gap. */
+  /** Publications not delivered to a connection that was behind; each stretch ends with a gap. */
   readonly deliveriesDropped: Record<Transport, number> = perTransport()
   framesReceived = 0
   readonly refusals: Partial<Record<FrameCode | CloseReason, number>> = {}

@@ -1,4 +1,4 @@
-/** Which channels a cursor covers. Readers of the same channels share one, and its encoded events. */
+/** Which channels a cursor covers; readers of the same channels share it, and encoded events. */
 import type { Channel } from '../shared/channel.js'
 import { channelHash, encodeCursor } from '../shared/cursor.js'
 import { eventStreamData } from '../shared/event-stream.js'

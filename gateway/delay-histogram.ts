@@ -1,4 +1,4 @@
-/** How long publications took from the broker's callback to the flush: plain buckets, one metric. */
+/** How long publications took from the broker to the flush: plain buckets, one metric. */
 import { Histogram, type Registry } from 'prom-client'
 
 const boundsMs = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 1_000] as const

@@ -37,7 +37,7 @@ export function engineBuilds(
 ): readonly EngineBuild[] {
   return [
     { name: 'uWebSockets.js', specifier: 'uWebSockets.js' },
-    // The binary itself: this package's entry falls back silently to a slow imitation in JavaScript.
+    // The binary itself: this package's entry falls back silently to a slow imitation of it.
     {
       name: 'uws-legacy',
       specifier: `uws-legacy/binaries/uws_${platform}_${arch}_${modules}.node`,

@@ -1,4 +1,4 @@
-/** The SSE route: a request with `Accept: text/event-stream` becomes an event stream (PROTOCOL 6). */
+/** The SSE route: a request that accepts `text/event-stream` becomes one (PROTOCOL 6). */
 import type { HttpResponse } from 'uWebSockets.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { EventStream } from './event-stream.js'
@@ -13,7 +13,7 @@ import { identifyRequest } from './request-identity.js'
 import { admissionProblem, busy, type Node } from './node.js'
 import { problemJson, sendProblem, type Problem } from './problem.js'
 import type { Request } from './request.js'
-import { confirmAll, resume, subscribeAll } from './resume.js'
+import { confirmAll, resume, subscribeAll, type Resumption } from './resume.js'
 
 const encoder = new TextEncoder()
 
@@ -66,8 +66,7 @@ function open(
   request: Request,
   { identity, names, cursor }: EventsRequest,
 ): void {
-  const scope = scopes.hold(names)
-  const stream = new EventStream(node, identity, scope, res, () => scopes.release(scope))
+  const stream = new EventStream(node, identity, scopes, names, res)
   const subscriptions = subscribeAll(node, names, stream)
   // The head leaves with the first write, and an `EventSource` opens with it.
   writeHead(node, res, request, encoder.encode(retryLine(node.random)))
@@ -78,14 +77,22 @@ function open(
   const resumption = resume(node, subscriptions, cursor)
   const confirmed = confirmAll(node, subscriptions)
   if (confirmed === true) return stream.begin(resumption)
-  const goOn = (isConfirmed: boolean): void => {
-    if (!stream.isOpen) return
-    // Who begins while the node leaves was not in the wheel when everybody was told.
-    if (node.isDraining) stream.leave()
-    else if (isConfirmed) stream.begin(resumption)
-    else stream.finish(busy(node, 'broker_unavailable', 'The message broker is away.'))
-  }
-  confirmed.then(goOn).catch((error: unknown) => answerFault(node, res, error))
+  const begun = beginLater(node, stream, resumption, confirmed)
+  begun.catch((error: unknown) => answerFault(node, res, error))
+}
+
+async function beginLater(
+  node: Node,
+  stream: EventStream,
+  resumption: Resumption,
+  confirmed: Promise<boolean>,
+): Promise<void> {
+  const isConfirmed = await confirmed
+  if (!stream.isOpen) return
+  // Who begins while the node leaves was not in the wheel when everybody was told.
+  if (node.isDraining) stream.leave()
+  else if (isConfirmed) stream.begin(resumption)
+  else stream.finish(busy(node, 'broker_unavailable', 'The message broker is away.'))
 }
 
 function refuse(node: Node, res: HttpResponse, request: Request, problem: Problem): void {

@@ -1,10 +1,12 @@
-/** One event stream (SSE): its own bounded queue in front of the engine, which has none to look at. */
+/** One event stream (SSE): a bounded queue of its own, as the engine has none to look at. */
 import type { HttpResponse } from 'uWebSockets.js'
+import type { Channel } from '../shared/channel.js'
 import type { GapReason } from '../shared/codes.js'
+import type { Pattern } from '../shared/pattern.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
-import type { CursorScope } from './cursor-scope.js'
+import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import { blankEvent, idLine, namedEvent, retryLine } from './event-text.js'
 import type { Flushable } from './flush-queue.js'
@@ -13,7 +15,7 @@ import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from '.
 import { problemJson, type Problem } from './problem.js'
 import { unsubscribeAll, type Resumption } from './resume.js'
 
-/** Of one write: what is corked together must stay under the engine's 16 KB, chunk framing included. */
+/** Of one write: what is corked together must stay under the engine's 16 KB, framing included. */
 const writeBytesMax = 15_000
 /** The engine ends a stream 10 s after a failed write unless it is paused and resumed in time. */
 const nudgeMs = 4000
@@ -24,7 +26,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   readonly #node: Node
   readonly #identity: Identity
   readonly #scope: CursorScope
-  readonly #onClosed: () => void
+  readonly #scopes: CursorScopes
   /** Undefined once it is closed. */
   #res: HttpResponse | undefined
   #subscriptions: readonly Subscription[] = []
@@ -34,6 +36,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   #hasBegun = false
   /** Since when the engine has had bytes that did not leave; 0: it has none. */
   #blockedAt = 0
+  /** A visit of `nudge` is planned: one at a time, however often the stream blocks. */
+  #isNudged = false
   #isBehind = false
   #lossy: Set<Subscription> | undefined = undefined
   #heartbeatAt = 0
@@ -41,15 +45,15 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   constructor(
     node: Node,
     identity: Identity,
-    scope: CursorScope,
+    scopes: CursorScopes,
+    names: readonly (Channel | Pattern)[],
     res: HttpResponse,
-    onClosed: () => void,
   ) {
     this.#node = node
     this.#identity = identity
-    this.#scope = scope
+    this.#scopes = scopes
+    this.#scope = scopes.hold(names)
     this.#res = res
-    this.#onClosed = onClosed
     node.counters.connections.sse += 1
     res.onAborted(() => this.#closed())
     res.onWritable(() => this.#writable())
@@ -65,12 +69,11 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     this.#node.counters.subscriptions += subscriptions.length
   }
 
-  /** The subscriptions are in effect: says so, then what was missed, then what has arrived since. */
+  /** The subscriptions are in effect: says so, then what was missed, then what came since. */
   begin({ publications, gaps, position }: Resumption): void {
     const node = this.#node
     const arrived = this.#queue
-    this.#queue = nothingQueued
-    this.#queuedBytes = 0
+    this.#clear()
     this.#hasBegun = true
     const welcome = {
       connection: nextConnectionId(node),
@@ -111,16 +114,12 @@ export class EventStream implements Subscriber, Flushable, DueItem {
 
   flush(): void {
     const res = this.#res
-    if (res === undefined || !this.#hasBegun) return
-    while (this.#queue.length > 0 && this.#blockedAt === 0) {
-      const chunk = this.#take()
-      res.cork(() => {
-        if (!res.write(chunk)) this.#block()
-      })
-    }
+    if (res === undefined) return
+    if (this.#hasBegun) this.#write(res)
     const { outbox } = this.#node
     this.#heldBytes = outbox.adjust(this.#heldBytes, this.#queuedBytes)
     if (this.#queuedBytes > outbox.highBytes) this.#isBehind = true
+    else if (this.#isBehind && this.#queue.length === 0 && this.#blockedAt === 0) this.#goLive()
   }
 
   due(now: number): number | undefined {
@@ -150,7 +149,10 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     const res = this.#res
     if (res === undefined) return
     this.#node.counters.refuse(problem.code)
+    if (!this.#hasBegun) this.#clear()
     this.#hasBegun = true
+    // What was dropped, the client will ask for when it comes back with its cursor.
+    this.#lossy = undefined
     this.#enqueue(namedEvent('problem', problemJson(problem), retryLine(this.#node.random)))
     this.flush()
     // A stream that does not take its last bytes now has shown for long that it takes none.
@@ -164,7 +166,10 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   /** Keeps the engine from ending a stalled stream too soon; ends one that stalls for too long. */
   nudge(now: number): number | undefined {
     const res = this.#res
-    if (res === undefined || this.#blockedAt === 0) return undefined
+    if (res === undefined || this.#blockedAt === 0) {
+      this.#isNudged = false
+      return undefined
+    }
     const stalledMs = now - this.#blockedAt
     if (stalledMs > stalledBeatsMax * this.#node.settings.heartbeatSeconds * 1000) {
       this.#node.counters.refuse('slow_consumer')
@@ -176,13 +181,29 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     return now + nudgeMs
   }
 
+  /** What waits for the end of the tick counts, too: a burst must not fill the memory meanwhile. */
   #enqueue(bytes: Uint8Array): void {
     if (this.#queue.length === 0) {
       this.#queue = [bytes]
       this.#node.flushQueue.add(this)
     } else this.#queue.push(bytes)
     this.#queuedBytes += bytes.length
+    if (this.#queuedBytes > this.#node.outbox.connectionBytesMax) this.flush()
     this.#node.flushQueue.countFrame()
+  }
+
+  #clear(): void {
+    this.#queue = nothingQueued
+    this.#queuedBytes = 0
+  }
+
+  #write(res: HttpResponse): void {
+    while (this.#queue.length > 0 && this.#blockedAt === 0) {
+      const chunk = this.#take()
+      res.cork(() => {
+        if (!res.write(chunk)) this.#block()
+      })
+    }
   }
 
   /** The next bytes to write: whole events while they fit, a piece of one that does not. */
@@ -209,6 +230,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   #block(): void {
     const now = this.#node.clock.now()
     this.#blockedAt = now
+    if (this.#isNudged) return
+    this.#isNudged = true
     this.#node.wheel.add({ due: (at) => this.nudge(at), leave: () => {} }, now + nudgeMs)
   }
 
@@ -218,7 +241,6 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     this.#blockedAt = 0
     if (this.#queue.length === 0) this.#enqueue(comment)
     this.flush()
-    if (this.#isBehind && this.#queue.length === 0 && this.#blockedAt === 0) this.#goLive()
     return true
   }
 
@@ -238,7 +260,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     this.#node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(this.#node, this.#subscriptions)
     this.#subscriptions = []
-    this.#onClosed()
+    this.#scopes.release(this.#scope)
   }
 }
 

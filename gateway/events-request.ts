@@ -1,4 +1,4 @@
-/** What an event stream or a poll asks for: channels, and the cursor to go on from (PROTOCOL 6, 7). */
+/** What an event stream or a poll asks for: channels, and where to go on (PROTOCOL 6, 7). */
 import type { Channel } from '../shared/channel.js'
 import { decodeCursor, type Cursor } from '../shared/cursor.js'
 import type { Pattern } from '../shared/pattern.js'
@@ -17,7 +17,7 @@ export type EventsRequestResult =
   | { readonly ok: true; readonly request: EventsRequest }
   | { readonly ok: false; readonly problem: Problem }
 
-/** `channels` beside those of the token's `channels` claim; `cursor` empty or absent: from now on. */
+/** `channels` beside those of the token's `channels` claim; an empty or absent cursor: from now. */
 export function readEventsRequest(
   node: Node,
   identity: Identity,

@@ -20,10 +20,13 @@ export class FlushQueue {
   #frames = 0
   #since = 0
   readonly #observe: FlushObserver
+  readonly #onFlushed: () => void
   readonly #run: () => void
 
-  constructor(observe: FlushObserver = () => {}) {
+  /** `onFlushed` runs after each batch. */
+  constructor(observe: FlushObserver = () => {}, onFlushed: () => void = () => {}) {
     this.#observe = observe
+    this.#onFlushed = onFlushed
     this.#run = () => this.#flushSlice()
   }
 
@@ -61,5 +64,6 @@ export class FlushQueue {
   #flush(items: readonly Flushable[]): void {
     this.#frames = 0
     for (const item of items) item.flush()
+    this.#onFlushed()
   }
 }

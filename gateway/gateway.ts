@@ -13,6 +13,7 @@ import { FlushQueue, type FlushObserver } from './flush-queue.js'
 import type { Node, NodeSettings } from './node.js'
 import { Origins } from './origins.js'
 import { OutboxBudget } from './outbox-budget.js'
+import { Outbox } from './outbox.js'
 import { addRoutes } from './routes.js'
 
 /** The settings of a gateway; the configuration satisfies it. */
@@ -66,7 +67,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     clock,
     random: options.random,
     counters: options.counters,
-    flushQueue: new FlushQueue(options.observeDelay),
+    flushQueue: new FlushQueue(options.observeDelay, () => Outbox.forget()),
     answerQueue: new FlushQueue(),
     wheel: new DueWheel(clock),
     outbox: new OutboxBudget(settings.outboxBytesMax, settings.outboxesBytesMax),

@@ -12,7 +12,7 @@ import { sendProblem, statusLine, type Ending, type Problem } from './problem.js
 import { identifyRequest } from './request-identity.js'
 import { readBody } from './request-body.js'
 import type { Request } from './request.js'
-import { confirmAll, resume, subscribeAll } from './resume.js'
+import { confirmAll, resume, subscribeAll, type Resumption } from './resume.js'
 
 /** What a poll asks, from the query or from the body. */
 interface PollQuestion {
@@ -74,31 +74,34 @@ function ask(
   if (!admitted.ok) return refuse(node, res, request, admitted.problem)
   const { identity, names, cursor } = admitted.request
   node.counters.handshakesAccepted.poll += 1
-  const scope = scopes.hold(names)
-  const poll = new PendingPoll({
-    node,
-    identity,
-    scope,
-    res,
-    // Not before the token is refused: who polls on with it would be answered at once, in a loop.
-    deadline: Math.min(node.clock.now() + question.wait * 1000, expiryOf(node, identity.expiresAt)),
-    writeHeaders: () => node.origins.writeHeaders(res, request.origin),
-    onClosed: () => scopes.release(scope),
-  })
+  const poll = new PendingPoll(node, identity, scopes, names, res, request.origin)
   const subscriptions = subscribeAll(node, names, poll)
   if (subscriptions === undefined) {
     return poll.fail(busy(node, 'overloaded', 'This node holds as many channels as it may.'))
   }
   poll.subscribed(subscriptions)
   const resumption = resume(node, subscriptions, cursor)
+  // Not before the token is refused: who polls on with it would be answered at once, in a loop.
+  const expiresAt = expiryOf(node, identity.expiresAt)
+  const deadline = Math.min(node.clock.now() + question.wait * 1000, expiresAt)
   const confirmed = confirmAll(node, subscriptions)
-  if (confirmed === true) return poll.begin(resumption)
-  const goOn = (isConfirmed: boolean): void => {
-    if (!poll.isOpen) return
-    if (isConfirmed) poll.begin(resumption)
-    else poll.fail(busy(node, 'broker_unavailable', 'The message broker is away.'))
-  }
-  confirmed.then(goOn).catch((error: unknown) => answerFault(node, res, error))
+  if (confirmed === true) return poll.begin(resumption, deadline)
+  const begun = beginLater(node, poll, resumption, deadline, confirmed)
+  begun.catch((error: unknown) => answerFault(node, res, error))
+}
+
+/** A function of its own: what a closure in `ask` refers to would live as long as the poll. */
+async function beginLater(
+  node: Node,
+  poll: PendingPoll,
+  resumption: Resumption,
+  deadline: number,
+  confirmed: Promise<boolean>,
+): Promise<void> {
+  const isConfirmed = await confirmed
+  if (!poll.isOpen) return
+  if (isConfirmed) poll.begin(resumption, deadline)
+  else poll.fail(busy(node, 'broker_unavailable', 'The message broker is away.'))
 }
 
 function admit(node: Node, request: Request, question: PollQuestion): EventsRequestResult {

@@ -2,11 +2,11 @@
 
 export class OutboxBudget {
   bytes = 0
-  readonly #connectionBytesMax: number
+  readonly connectionBytesMax: number
   readonly #nodeBytesMax: number
 
   constructor(connectionBytesMax: number, nodeBytesMax: number) {
-    this.#connectionBytesMax = connectionBytesMax
+    this.connectionBytesMax = connectionBytesMax
     this.#nodeBytesMax = nodeBytesMax
   }
 
@@ -18,11 +18,11 @@ export class OutboxBudget {
 
   /** The high-water mark of a connection: over it, it is behind. Zero when the node is full. */
   get highBytes(): number {
-    return this.bytes > this.#nodeBytesMax ? 0 : this.#connectionBytesMax
+    return this.bytes > this.#nodeBytesMax ? 0 : this.connectionBytesMax
   }
 
   /** At or under it, a connection that was behind is live again. */
   get lowBytes(): number {
-    return this.#connectionBytesMax / 4
+    return this.connectionBytesMax / 4
   }
 }

@@ -1,4 +1,4 @@
-/** Tells the log where something overflows: looks at the counters, so that no hot path has to log. */
+/** Logs what overflows by looking at the counters, so that no hot path has to log. */
 import type { Clock } from '../hub/clock.js'
 import type { Counters } from './counters.js'
 import type { Log, LogEvent } from './log.js'

@@ -1,11 +1,13 @@
-/** One long-poll: waits for publications of its channels, answers once, and is gone (PROTOCOL 7). */
+/** One long-poll: waits for publications of its channels, answers once, is gone (PROTOCOL 7). */
 import type { HttpResponse } from 'uWebSockets.js'
+import type { Channel } from '../shared/channel.js'
+import type { Pattern } from '../shared/pattern.js'
 import { publicationJsonWithoutType } from '../shared/publication-json.js'
 import type { GapReason } from '../shared/codes.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
-import type { CursorScope } from './cursor-scope.js'
+import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
@@ -17,47 +19,51 @@ import { publicationJson } from './wire-format.js'
 /** Of one answer; what is more comes with the next poll, whose cursor is where this one ends. */
 const answerBytesMax = 1_048_576
 
-export interface PollOptions {
-  readonly node: Node
-  readonly identity: Identity
-  readonly scope: CursorScope
-  readonly res: HttpResponse
-  /** When it is answered, publications or not; ms since 1970. */
-  readonly deadline: number
-  readonly writeHeaders: (res: HttpResponse) => void
-  readonly onClosed: () => void
-}
-
 export class PendingPoll implements Subscriber, Flushable, DueItem {
-  /** Undefined once it is closed: the wheel holds the poll on until its deadline. */
-  #options: PollOptions | undefined
+  readonly #node: Node
+  readonly #identity: Identity
+  readonly #scopes: CursorScopes
+  readonly #scope: CursorScope
+  readonly #origin: string
+  /** Undefined once it has been answered, or its client has left. */
+  #res: HttpResponse | undefined
   #hasBegun = false
   #isQueued = false
   #subscriptions: readonly Subscription[] = []
   #publications: Publication[] | undefined = undefined
   #gaps: Gap[] | undefined = undefined
-  #recovered: Readonly<Record<string, boolean>> = {}
+  #recovered: Readonly<Record<string, boolean>> | undefined = undefined
 
-  constructor(options: PollOptions) {
-    this.#options = options
-    options.node.counters.connections.poll += 1
-    options.res.onAborted(() => this.#closed())
+  constructor(
+    node: Node,
+    identity: Identity,
+    scopes: CursorScopes,
+    names: readonly (Channel | Pattern)[],
+    res: HttpResponse,
+    origin: string,
+  ) {
+    this.#node = node
+    this.#identity = identity
+    this.#scopes = scopes
+    this.#scope = scopes.hold(names)
+    this.#res = res
+    this.#origin = origin
+    node.counters.connections.poll += 1
+    res.onAborted(() => this.#closed())
   }
 
   get isOpen(): boolean {
-    return this.#options !== undefined
+    return this.#res !== undefined
   }
 
   subscribed(subscriptions: readonly Subscription[]): void {
-    if (this.#options === undefined) return
     this.#subscriptions = subscriptions
-    this.#options.node.counters.subscriptions += subscriptions.length
+    this.#node.counters.subscriptions += subscriptions.length
   }
 
   /** The subscriptions are in effect: answers now if there is anything to say, else waits. */
-  begin({ publications, gaps, recovered }: Resumption): void {
-    if (this.#options === undefined) return
-    const { node, deadline } = this.#options
+  begin({ publications, gaps, recovered }: Resumption, deadline: number): void {
+    const node = this.#node
     this.#hasBegun = true
     this.#recovered = recovered
     if (publications.length > 0) {
@@ -66,7 +72,7 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     if (gaps.length > 0) this.#gaps = [...gaps, ...(this.#gaps ?? [])]
     const hasNews = this.#publications !== undefined || this.#gaps !== undefined
     // Who begins while the node leaves was not in the wheel when everybody was told.
-    if (hasNews || node.isDraining || node.clock.now() >= deadline) this.#answer(this.#options)
+    if (hasNews || node.isDraining || node.clock.now() >= deadline) this.#answer()
     else node.wheel.add(this, deadline)
   }
 
@@ -77,7 +83,7 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
   }
 
   gap(reason: GapReason, subscription: Subscription): void {
-    this.#options?.node.counters.gap(reason)
+    this.#node.counters.gap(reason)
     this.#gaps ??= []
     this.#gaps.push({ channel: subscription.interest.name, reason })
     this.#queue()
@@ -86,46 +92,48 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
   /** At the end of the tick, so that publications that arrive together leave together. */
   flush(): void {
     this.#isQueued = false
-    if (this.#options !== undefined && this.#hasBegun) this.#answer(this.#options)
+    if (this.#hasBegun) this.#answer()
   }
 
   due(): undefined {
-    if (this.#options !== undefined) this.#answer(this.#options)
+    this.#answer()
     return undefined
   }
 
   leave(): void {
-    if (this.#options !== undefined) this.#answer(this.#options)
+    this.#answer()
   }
 
   fail(problem: Problem): void {
-    if (this.#options === undefined) return
-    const { node, res, writeHeaders } = this.#options
-    node.counters.refuse(problem.code)
-    sendProblem(res, problem, writeHeaders)
+    const res = this.#res
+    if (res === undefined) return
+    this.#node.counters.refuse(problem.code)
+    sendProblem(res, problem, () => this.#node.origins.writeHeaders(res, this.#origin))
     this.#closed()
   }
 
   #queue(): void {
     if (this.#isQueued) return
     this.#isQueued = true
-    this.#options?.node.answerQueue.add(this)
+    this.#node.answerQueue.add(this)
   }
 
-  #answer(options: PollOptions): void {
-    const { res, writeHeaders } = options
-    const body = this.#body(options)
+  #answer(): void {
+    const res = this.#res
+    if (res === undefined) return
+    const body = this.#body()
     res.cork(() => {
       res.writeStatus('200 OK')
       res.writeHeader('Content-Type', 'application/json')
       res.writeHeader('Cache-Control', 'no-store')
-      writeHeaders(res)
+      this.#node.origins.writeHeaders(res, this.#origin)
       res.end(body)
     })
     this.#closed()
   }
 
-  #body({ node, scope, identity }: PollOptions): Uint8Array {
+  #body(): Uint8Array {
+    const node = this.#node
     const publications = this.#publications ?? []
     const parts: Uint8Array[] = [nothing]
     let bytes = 0
@@ -141,25 +149,25 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     const isWhole = count === publications.length
     const last = isWhole ? node.hub.arrival : (publications[count - 1] as Publication).arrival
     node.counters.deliveries.poll += count
-    parts[0] = Buffer.from(`{"cursor":"${scope.cursor(last)}","publications":[`)
+    parts[0] = Buffer.from(`{"cursor":"${this.#scope.cursor(last)}","publications":[`)
     const gaps = JSON.stringify(this.#gaps ?? [])
-    const recovered = JSON.stringify(this.#recovered)
-    const rest = `],"gaps":${gaps},"recovered":${recovered},"expiresAt":${identity.expiresAt}}`
+    const recovered = JSON.stringify(this.#recovered ?? {})
+    const { expiresAt } = this.#identity
+    const rest = `],"gaps":${gaps},"recovered":${recovered},"expiresAt":${expiresAt}}`
     parts.push(Buffer.from(rest))
     return Buffer.concat(parts)
   }
 
   #closed(): void {
-    if (this.#options === undefined) return
-    const { node, onClosed } = this.#options
-    this.#options = undefined
+    if (this.#res === undefined) return
+    this.#res = undefined
+    const node = this.#node
     this.#publications = undefined
-    this.#gaps = undefined
     node.counters.connections.poll -= 1
     node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(node, this.#subscriptions)
     this.#subscriptions = []
-    onClosed()
+    this.#scopes.release(this.#scope)
   }
 }
 

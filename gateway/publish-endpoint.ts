@@ -1,4 +1,4 @@
-/** `POST /v1/publish`: what the publish frame does, for clients that have no socket (PROTOCOL 8). */
+/** `POST /v1/publish`: the publish frame for clients that have no socket (PROTOCOL 8). */
 import type { HttpResponse } from 'uWebSockets.js'
 import { decodePublishBody } from '../shared/json-codec.js'
 import { publishAccess } from './access.js'

@@ -1,4 +1,4 @@
-/** Where a reader with a cursor goes on: what it missed, or a gap that says that it cannot be had. */
+/** Where a reader with a cursor goes on: what it missed, or a gap that says it cannot be had. */
 import { channelHash, type Cursor } from '../shared/cursor.js'
 import type { GapReason } from '../shared/codes.js'
 import type { Channel } from '../shared/channel.js'

@@ -12,6 +12,7 @@ import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
 import { expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
+import { Outbox } from './outbox.js'
 import { TokenBucket } from './rate-limit.js'
 import type { WireFormat } from './wire-format.js'
 
@@ -33,13 +34,12 @@ export interface FrameHandler {
   (connection: WebSocketConnection, bytes: Uint8Array): void
 }
 
-/** The engine drops what goes over this, pings too: our own marks lie far below it. */
-export const engineBackpressureMax = 1_048_576
-/** Under one cork; the connection may turn out to be behind after any of these. */
-const corkedFramesMax = 16
-const corkedBytesMax = 16_384
+/** The engine drops what goes over this, pings too: our own marks, at most 1.5 MB, lie below it. */
+export const engineBackpressureMax = 2_097_152
+/** Answers go out even to who is behind: this much is held for one who asks and never reads. */
+const answersBytesMax = 524_288
 
-/** Heartbeats without progress while bytes wait; each heartbeat adds its own few bytes once. */
+/** Whole heartbeat intervals in which nothing left although bytes were waiting (PROTOCOL 10.3). */
 const stalledBeatsMax = 2
 
 const noRoom: Refusal = {
@@ -48,25 +48,28 @@ const noRoom: Refusal = {
 }
 
 export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, DueItem {
-  identity: Identity
-  readonly format: WireFormat
+  // What a delivery touches stands first and together: a fan-out walks thousands of these.
   readonly node: Node
-  readonly #handle: FrameHandler
+  readonly format: WireFormat
+  #outbox: Outbox = Outbox.empty
+  #isBehind = false
   /** Undefined before `opened` and after `closed`. */
   #socket: WebSocket<SocketData> | undefined = undefined
+  #heldBytes = 0
+  identity: Identity
+  readonly #handle: FrameHandler
   #subscriptions: Subscription[] = []
-  /** Most ticks bring one frame: the array is made only for the second. */
-  #first: Uint8Array | undefined = undefined
-  #rest: Uint8Array[] | undefined = undefined
-  #isBehind = false
   /** Subscriptions that lost publications while behind: they hear a gap when it is live again. */
   #lossy: Set<Subscription> | undefined = undefined
-  #heldBytes = 0
   #heartbeatAt = 0
+  /** When the wheel comes by next; an earlier plan that is still in it no longer counts. */
+  #visitAt = 0
+  /** What was waiting just after the last heartbeat. */
+  #beatBytes = 0
+  #hasDrained = false
+  #stalledBeats = 0
   #bucket: TokenBucket | undefined = undefined
   #rateLimitedAt = 0
-  #beatBytes = 0
-  #stalledBeats = 0
 
   constructor(node: Node, identity: Identity, format: WireFormat, handle: FrameHandler) {
     this.node = node
@@ -88,7 +91,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.#socket = socket
     node.counters.connections.websocket += 1
     this.#heartbeatAt = firstHeartbeatAt(node)
-    node.wheel.add(this, Math.min(this.#heartbeatAt, expiryOf(node, this.identity.expiresAt)))
+    this.#visitBy(Math.min(this.#heartbeatAt, expiryOf(node, this.identity.expiresAt)))
     const refused = this.#subscribeClaimed()
     this.send({
       type: 'welcome',
@@ -99,6 +102,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
       subscriptions: this.#subscriptions.map(({ interest }) => interest.name),
     })
     for (const [name, refusal] of refused) this.sendEnded(name, refusal)
+    // The engine has corked the answer to the upgrade: the welcome leaves in the same send.
+    this.flush()
   }
 
   message(bytes: ArrayBuffer, isBinary: boolean): void {
@@ -111,20 +116,26 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
       return this.fail(undefined, 'too_large', detail)
     }
     this.#handle(this, new Uint8Array(bytes))
-    // Answers go out behind or not; who asks and does not read must not fill our memory with them.
-    if (this.#bufferedBytes() > engineBackpressureMax / 2) this.close('slow_consumer')
+    const { connectionBytesMax } = this.node.outbox
+    if (this.#bufferedBytes() > connectionBytesMax + answersBytesMax) this.close('slow_consumer')
   }
 
   closed(): void {
     this.#socket = undefined
-    this.#first = undefined
-    this.#rest = undefined
+    this.#outbox = Outbox.empty
     this.#lossy = undefined
     this.node.outbox.adjust(this.#heldBytes, 0)
     this.node.counters.connections.websocket -= 1
     this.node.counters.subscriptions -= this.#subscriptions.length
     for (const subscription of this.#subscriptions) this.node.hub.unsubscribe(subscription)
     this.#subscriptions = []
+  }
+
+  /** The token was refreshed: a life that became shorter must not wait for the next visit. */
+  renew(identity: Identity): void {
+    this.identity = identity
+    const expiresAt = expiryOf(this.node, identity.expiresAt)
+    if (expiresAt < this.#visitAt) this.#visitBy(expiresAt)
   }
 
   find(name: string): Subscription | undefined {
@@ -174,7 +185,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.send({ type: 'error', ...(id === undefined ? {} : { id }), code, message })
   }
 
-  /** The subscription of `channel` is refused or over, and no frame of the client's asked for it. */
+  /** The subscription of `channel` is refused or over, and no frame of the client asked for it. */
   sendEnded(channel: string, { code, message }: Refusal): void {
     this.node.counters.refuse(code)
     this.send({ type: 'error', channel, code, message })
@@ -190,31 +201,27 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
 
   flush(): void {
     const socket = this.#socket
-    const first = this.#first
-    if (socket === undefined || first === undefined) return
-    const rest = this.#rest
-    this.#first = undefined
-    if (rest === undefined) {
-      if (socket.send(first, this.format.isBinary) !== 1) this.#noteBuffered()
-      return
+    const outbox = this.#outbox
+    if (socket === undefined || outbox === Outbox.empty) return
+    this.#outbox = Outbox.empty
+    const { isBinary } = this.format
+    for (const portion of outbox.portions) {
+      const only = portion.length === 1 ? portion[0] : undefined
+      if (only === undefined) sendTogether(socket, portion, isBinary)
+      else if (socket.send(only, isBinary) === 1 && this.#heldBytes === 0) continue
+      // Inside a cork the first failing send still says that it went well: look here.
+      this.#noteBuffered()
     }
-    this.#rest = undefined
-    rest.unshift(first)
-    this.#sendCorked(socket, rest)
   }
 
   drained(): void {
-    this.#heldBytes = this.node.outbox.adjust(this.#heldBytes, this.#bufferedBytes())
-    if (!this.#isBehind || this.#heldBytes > this.node.outbox.lowBytes) return
-    this.#isBehind = false
-    const lossy = this.#lossy ?? []
-    this.#lossy = undefined
-    for (const subscription of lossy) this.gap('slow_consumer', subscription)
+    this.#hasDrained = true
+    this.#noteBuffered()
   }
 
   due(now: number): number | undefined {
     const socket = this.#socket
-    if (socket === undefined) return undefined
+    if (socket === undefined || now < this.#visitAt) return undefined
     const expiresAt = expiryOf(this.node, this.identity.expiresAt)
     if (now >= expiresAt) {
       this.node.counters.expirations += 1
@@ -233,8 +240,11 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
         socket.ping()
         socket.send(this.format.heartbeat, this.format.isBinary)
       })
+      this.#beatBytes = this.#bufferedBytes()
+      this.#noteBuffered()
     }
-    return Math.min(this.#heartbeatAt, expiresAt)
+    this.#visitAt = Math.min(this.#heartbeatAt, expiresAt)
+    return this.#visitAt
   }
 
   leave(): void {
@@ -253,44 +263,45 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     return refused
   }
 
+  #visitBy(at: number): void {
+    this.#visitAt = at
+    this.node.wheel.add(this, at)
+  }
+
+  /**
+   * What waits for the end of the tick counts, too: a burst must find out as it comes whether the
+   * connection is behind, or the engine would drop frames of which nobody is told.
+   */
   #enqueue(frame: Uint8Array): void {
-    if (this.#first === undefined) {
-      this.#first = frame
-      this.node.flushQueue.add(this)
-    } else if (this.#rest === undefined) this.#rest = [frame]
-    else this.#rest.push(frame)
+    if (this.#outbox === Outbox.empty) this.node.flushQueue.add(this)
+    this.#outbox = this.#outbox.append(frame)
+    if (this.#outbox.bytes + this.#heldBytes > this.node.outbox.connectionBytesMax) this.flush()
     this.node.flushQueue.countFrame()
   }
 
-  /** A cork holds 16 KB: more is sent in portions, and not at all once the connection is behind. */
-  #sendCorked(socket: WebSocket<SocketData>, frames: readonly Uint8Array[]): void {
-    const { isBinary } = this.format
-    let at = 0
-    while (at < frames.length) {
-      socket.cork(() => {
-        const end = Math.min(at + corkedFramesMax, frames.length)
-        for (let bytes = 0; at < end && bytes < corkedBytesMax; at += 1) {
-          const frame = frames[at] as Uint8Array
-          bytes += frame.length
-          socket.send(frame, isBinary)
-        }
-      })
-      // Inside a cork the first failing send still says that it went well: look here.
-      this.#noteBuffered()
-    }
-  }
-
+  /** After what was sent and what has drained: a send may push out what waited, without a drain. */
   #noteBuffered(): void {
+    const buffered = this.#bufferedBytes()
+    if (buffered === 0 && this.#heldBytes === 0) return
     const { outbox } = this.node
-    this.#heldBytes = outbox.adjust(this.#heldBytes, this.#bufferedBytes())
-    if (this.#heldBytes > outbox.highBytes) this.#isBehind = true
+    this.#heldBytes = outbox.adjust(this.#heldBytes, buffered)
+    if (buffered > outbox.highBytes) this.#isBehind = true
+    else if (this.#isBehind && buffered <= outbox.lowBytes) this.#goLive()
   }
 
-  /** True at the second heartbeat in a row that finds the same bytes still waiting. */
+  #goLive(): void {
+    this.#isBehind = false
+    const lossy = this.#lossy ?? []
+    this.#lossy = undefined
+    for (const subscription of lossy) this.gap('slow_consumer', subscription)
+  }
+
+  /** Looked at before each heartbeat, which adds a few bytes of its own to those that wait. */
   #hasStalled(): boolean {
-    const waiting = this.#bufferedBytes()
-    this.#stalledBeats = waiting > 0 && waiting === this.#beatBytes ? this.#stalledBeats + 1 : 0
-    this.#beatBytes = waiting
+    const isStuck =
+      this.#beatBytes > 0 && !this.#hasDrained && this.#bufferedBytes() >= this.#beatBytes
+    this.#stalledBeats = isStuck ? this.#stalledBeats + 1 : 0
+    this.#hasDrained = false
     return this.#stalledBeats >= stalledBeatsMax
   }
 
@@ -311,4 +322,30 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     } else counters.refuse('rate_limited')
     return false
   }
+}
+
+/** Handed over in these, so that a flush makes no closure for each connection. */
+const corked: {
+  socket: WebSocket<SocketData> | undefined
+  frames: readonly Uint8Array[]
+  isBinary: boolean
+} = { socket: undefined, frames: [], isBinary: false }
+
+function sendCorked(): void {
+  const { socket, frames, isBinary } = corked
+  if (socket === undefined) return
+  for (const frame of frames) socket.send(frame, isBinary)
+}
+
+/** One cork, so that the frames leave in one send. */
+function sendTogether(
+  socket: WebSocket<SocketData>,
+  frames: readonly Uint8Array[],
+  isBinary: boolean,
+): void {
+  corked.socket = socket
+  corked.frames = frames
+  corked.isBinary = isBinary
+  socket.cork(sendCorked)
+  corked.socket = undefined
 }

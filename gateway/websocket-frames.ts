@@ -43,8 +43,11 @@ function subscribe(connection: WebSocketConnection, { id, channel }: Frame<'subs
   const confirmed = hub.confirmed(subscription)
   if (confirmed === true) return connection.send({ type: 'subscribed', id, channel })
   void confirmed.then((isConfirmed) => {
-    // Unsubscribed, refused by a refresh or closed while the broker was asked.
-    if (subscription.index === -1) return
+    if (!connection.isOpen) return
+    // Unsubscribed or refused by a refresh while the broker was asked: who asked must not wait.
+    if (subscription.index === -1) {
+      return connection.fail(id, 'not_subscribed', 'The subscription has ended meanwhile.')
+    }
     if (isConfirmed) return connection.send({ type: 'subscribed', id, channel })
     connection.unsubscribe(subscription)
     brokerUnavailable(connection, id)
@@ -89,7 +92,7 @@ function refresh(connection: WebSocketConnection, { id, token }: Frame<'refresh'
   if (identity.subject !== connection.identity.subject) {
     return connection.fail(id, 'token_invalid', 'The new token is for another subject.')
   }
-  connection.identity = identity
+  connection.renew(identity)
   connection.send({ type: 'refreshed', id, expiresAt: identity.expiresAt })
   for (const subscription of [...connection.subscriptions]) {
     const { name } = subscription.interest

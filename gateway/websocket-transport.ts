@@ -9,7 +9,7 @@ import type {
 } from 'uWebSockets.js'
 import { closeCode } from '../shared/codes.js'
 import type { TokenRefusal } from './authenticator.js'
-import { admissionProblem, busy, retryAfter, type Node } from './node.js'
+import { admissionProblem, busy, type Node } from './node.js'
 import { sendProblem, type Problem } from './problem.js'
 import { KeyedRateLimit } from './rate-limit.js'
 import { copyRequest, type Request } from './request.js'
@@ -94,7 +94,10 @@ class Upgrade {
     accept(connect(node, verdict.identity, format))
   }
 
-  /** A page cannot read a refused upgrade, so it is upgraded and closed with code and reason. */
+  /**
+   * A page cannot read a refused upgrade, so it is upgraded and closed with code and reason; so
+   * many times a second for one address, then it is refused as everybody else (PROTOCOL 3.7).
+   */
   #refuseToken(
     res: HttpResponse,
     code: TokenRefusal,
@@ -103,13 +106,11 @@ class Upgrade {
     accept: (connection: SocketOwner) => void,
   ): void {
     const node = this.#node
-    const isBrowser = request.origin !== ''
-    if (isBrowser && this.#refusals.take(request.address, node.clock.now())) {
+    if (request.origin !== '' && this.#refusals.take(request.address, node.clock.now())) {
       node.counters.handshakesRefused.websocket += 1
       node.counters.refuse(code)
       return accept(new RefusedSocket(code))
     }
-    if (isBrowser) return this.#refuse(res, tooManyRefusals(node), request)
     const problem = code === 'key_unknown' ? busy(node, code, message) : { code, detail: message }
     this.#refuse(res, problem, request)
   }
@@ -147,11 +148,6 @@ class RefusedSocket implements SocketOwner {
   message(): void {}
   drained(): void {}
   closed(): void {}
-}
-
-function tooManyRefusals(node: Node): Problem {
-  const detail = 'This address has tried too many bad tokens; come back later.'
-  return { code: 'rate_limited', detail, retryAfterSeconds: retryAfter(node) }
 }
 
 function badRequest(detail: string): Problem {

@@ -1,4 +1,4 @@
-/** What the hub needs of a message broker: subjects in, subjects out. In-memory and NATS implement it. */
+/** What the hub needs of a message broker. There are two: in memory, and over NATS. */
 
 /** A message as the broker hands it over. */
 export interface BrokerMessage {

@@ -1,4 +1,4 @@
-/** A broker inside the process: for one node without NATS, and for tests. Delivers synchronously. */
+/** A broker inside the process, for one node without NATS. Delivers synchronously. */
 import type {
   Broker,
   BrokerEvent,
@@ -16,6 +16,9 @@ interface Entry {
   readonly receive: Receive
   isActive: boolean
 }
+
+/** A receiver that publishes for each message it gets would fill the memory otherwise. */
+const waitingMax = 10_000
 
 const unavailable: PublishResult = { ok: false, code: 'broker_unavailable' }
 
@@ -68,6 +71,7 @@ export class MemoryBroker implements Broker {
     const header = (name: string): string | undefined =>
       Object.hasOwn(headers, name) ? headers[name] : undefined
     if (this.#isDelivering) {
+      if (this.#waiting.length >= waitingMax) return unavailable
       this.#waiting.push({ subject, payload: payload.slice(), header })
     } else {
       this.#deliverAll({ subject, payload, header })

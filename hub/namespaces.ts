@@ -2,7 +2,7 @@
 import { namespaceOf } from '../shared/channel.js'
 
 export interface Namespace {
-  /** False: ephemeral, at most once. Else durable; until durable channels come, served as ephemeral. */
+  /** False: ephemeral, at most once. Until durable channels come, all are served as ephemeral. */
   readonly isDurable: boolean
   /** Whether clients may subscribe to patterns in it. */
   readonly patterns: boolean

@@ -141,7 +141,8 @@ export class NatsBroker implements Broker {
     })
     if (this.#isClosing) return session.close()
     this.#session = session
-    if (await session.begin(this.#subscriptions)) this.#ready(session)
+    const isReady = await session.begin(this.#subscriptions)
+    if (isReady && !this.#isClosing) this.#ready(session)
     const reason = await session.ended
     this.#session = undefined
     if (this.#isReady) this.#gone(session)

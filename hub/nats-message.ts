@@ -1,4 +1,4 @@
-/** A message from NATS as the hub sees it: headers are looked up in the bytes, the last one wins. */
+/** A message from NATS as the hub sees it: headers are looked up in its bytes, the last counts. */
 import type { Msg } from '@nats-io/transport-node'
 import type { BrokerMessage } from './broker.js'
 

@@ -73,7 +73,8 @@ async function run(options: BenchOptions, machine: Machine): Promise<number> {
   try {
     const run = await measure(options, machine, children)
     writeRun(options.outPath, run)
-    process.stdout.write(`\n${formatRun(run)}\n\nEvery round: ${options.outPath}\n`)
+    const note = options.isSmall ? 'Everything works; so small a run proves nothing else.\n' : ''
+    process.stdout.write(`\n${formatRun(run)}\n\n${note}Every round: ${options.outPath}\n`)
     return 0
   } catch (error) {
     process.stderr.write(`bench: ${error instanceof Error ? error.stack : String(error)}\n`)

@@ -64,7 +64,7 @@ export function isWithinBudget(row: Row): boolean | undefined {
 }
 
 /** Who is measured first changes from round to round: a machine that drifts favours nobody. */
-export function turns(round: number): readonly (keyof Sides)[] {
+function turns(round: number): readonly (keyof Sides)[] {
   return round % 2 === 0 ? ['gateway', 'bare'] : ['bare', 'gateway']
 }
 

@@ -6,6 +6,8 @@ export interface Sizes {
     readonly base: number
     /** Connections between the first reading and the second. */
     readonly count: number
+    /** Before each reading. */
+    readonly restSeconds: number
     readonly rounds: number
   }
   readonly handshake: { readonly count: number; readonly rounds: number }
@@ -26,7 +28,7 @@ interface Window {
 }
 
 export const fullSizes: Sizes = {
-  memory: { base: 2000, count: 10_000, rounds: 3 },
+  memory: { base: 2000, count: 10_000, restSeconds: 10, rounds: 3 },
   handshake: { count: 5000, rounds: 7 },
   poll: { connections: 2000, seconds: 5, rounds: 5 },
   shortPoll: { connections: 20, seconds: 3, rounds: 5 },
@@ -41,7 +43,7 @@ export const fullSizes: Sizes = {
 }
 
 export const smallSizes: Sizes = {
-  memory: { base: 50, count: 300, rounds: 1 },
+  memory: { base: 50, count: 300, restSeconds: 0, rounds: 1 },
   handshake: { count: 200, rounds: 1 },
   poll: { connections: 100, seconds: 1, rounds: 1 },
   shortPoll: { connections: 10, seconds: 1, rounds: 1 },

@@ -51,7 +51,6 @@ export function serverCalls(child: ChildProcess, name: string): Remote<ServerCal
 
 const quietShare = 0.03
 const quietLimitMs = 60_000
-const readings = 3
 
 /** Waits until a server has nothing left to do: under 3 % of one CPU, three times in a row. */
 export async function untilQuiet(target: Target): Promise<void> {
@@ -71,15 +70,17 @@ export async function untilQuiet(target: Target): Promise<void> {
   )
 }
 
-/** Resident bytes of a server that is quiet and holds no garbage. */
-export async function settledMemory(target: Target): Promise<number> {
-  let least = Infinity
-  for (let reading = 0; reading < readings; reading += 1) {
-    await untilQuiet(target)
+/**
+ * Resident bytes of a server that is quiet and holds no garbage. V8 gives pages back some 9 s after
+ * the last activity, all at once, so only a reading after that rest means the same every time.
+ */
+export async function settledMemory(target: Target, restSeconds: number): Promise<number> {
+  await untilQuiet(target)
+  await target.collect()
+  await pause(restSeconds * 1000)
+  for (let pass = 0; pass < 2; pass += 1) {
     await target.collect()
-    // V8 gives pages back from a thread of its own: the least of several readings has settled.
-    await pause(200)
-    least = Math.min(least, memoryOf(target.pid).residentBytes)
+    await pause(300)
   }
-  return least
+  return memoryOf(target.pid).residentBytes
 }

@@ -1,6 +1,6 @@
 /** Set-up: everything that a fresh clone lacks, each step skipped when it is up to date. */
 import { existsSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
   ensureK6,
@@ -79,13 +79,13 @@ async function compile() {
 
 /** Removes what was compiled from sources that are gone: old tests would go on running. */
 function removeOrphans(build) {
-  for (const name of readdirSync(build, { recursive: true })) {
-    const match = /^(.*)(?:\.js|\.d\.ts)$/.exec(name)
-    if (!match) continue
-    if (existsSync(join(root, `${match[1]}.ts`))) continue
-    console.log(`  removed ${relative(root, join(build, name))}: its source is gone`)
-    rmSync(join(build, name))
-  }
+  const orphans = readdirSync(build, { recursive: true }).filter((name) => {
+    const compiled = /^(.*)(?:\.js|\.d\.ts)$/.exec(name)
+    return compiled && !existsSync(join(root, `${compiled[1]}.ts`))
+  })
+  for (const name of orphans) rmSync(join(build, name))
+  if (orphans.length > 0)
+    console.log(`  removed what was compiled from ${orphans.length} old files`)
 }
 
 /** Runs `main`; a fault that the user can mend becomes a sentence and exit code 1. */

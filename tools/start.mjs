@@ -1,6 +1,7 @@
 /** `npm start`: one node for development, with the demo, in memory or over a real NATS. */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { runMain, setUp } from './setup.mjs'
 import { root, SetupError } from './steps.mjs'
@@ -14,6 +15,7 @@ Installs and compiles what is missing, then starts one gateway node for developm
 Other settings come from the environment, TIDEGATE_… as in README.md. Ctrl-C ends everything.`
 
 const tokenSeconds = 3600
+const brokerWaitMs = 3000
 
 function readArgs() {
   const options = {
@@ -71,7 +73,9 @@ async function main() {
   const { mintToken } = await import('../build/gateway/mint-token.js')
   const everything = { sub: 'developer', subscribe: ['>'], publish: ['>'] }
   const token = await mintToken({ secret, ttlSeconds: tokenSeconds, ...everything })
+  const isConnected = await waitForBroker(node.broker)
   console.log(greeting(`http://127.0.0.1:${node.port}`, token, env.TIDEGATE_NATS_URL))
+  if (!isConnected) console.log('NATS is not there yet: the node goes on trying to reach it.\n')
   await untilSignal()
   endService()
   await node.close()
@@ -87,6 +91,13 @@ async function startNode(env, assets) {
       isTaken ? `${error.message}\nTry another one: npm start -- --port 8081` : error.message,
     )
   }
+}
+
+/** So that the first line copied does not meet a node that is not ready; not forever. */
+async function waitForBroker(broker) {
+  const deadline = Date.now() + brokerWaitMs
+  while (!broker.isConnected && Date.now() < deadline) await setTimeout(20)
+  return broker.isConnected
 }
 
 /** The demo's files, and tokens for whoever opens the page: in development only. */

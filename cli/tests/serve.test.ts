@@ -1,19 +1,8 @@
 /** `tidegate serve` as a process: its start, its refusals to start, its end. */
 import assert from 'node:assert/strict'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { test } from 'node:test'
-import type { AddressInfo } from 'node:net'
+import { freePort } from './free-port.js'
 import { mint, serve, testSecret, tidegate } from './spawned.js'
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 test('without a key it refuses to start, with a sentence', async (t) => {
   const node = tidegate(t, ['serve'], { TIDEGATE_PORT: '0', TIDEGATE_ADMIN_PORT: '0' })

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { TestContext } from 'node:test'
+import type { TestScope } from '../../hub/tests/nats-server.js'
 
 const bin = fileURLToPath(new URL('../../../cli/bin.mjs', import.meta.url))
 
@@ -72,7 +72,7 @@ export class Spawned {
 
 /** Ends with the test. */
 export function tidegate(
-  t: TestContext,
+  t: TestScope,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   input?: string,
@@ -92,7 +92,7 @@ export function tidegate(
 
 /** A node in memory on ports of its own. */
 export async function serve(
-  t: TestContext,
+  t: TestScope,
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ node: Spawned; port: number; url: string }> {
   const node = tidegate(t, ['serve'], {
@@ -106,7 +106,7 @@ export async function serve(
   return { node, port, url: `http://127.0.0.1:${port}` }
 }
 
-export async function mint(t: TestContext, ...args: readonly string[]): Promise<string> {
+export async function mint(t: TestScope, ...args: readonly string[]): Promise<string> {
   const spawned = tidegate(t, ['token', ...args], { TIDEGATE_JWT_SECRET: testSecret })
   if ((await spawned.exit()) !== 0) throw new Error(spawned.stderr)
   return spawned.stdout.trim()

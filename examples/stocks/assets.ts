@@ -7,7 +7,7 @@ export interface Asset {
   readonly contentType: string
 }
 
-/** By path. Modules keep their places under `build/`, so that their relative imports work as they are. */
+/** By path. Modules keep their places under `build/`: their relative imports work as they are. */
 export function stocksAssets(root: string): Map<string, Asset> {
   const source = join(root, 'examples/stocks')
   const assets = new Map<string, Asset>([

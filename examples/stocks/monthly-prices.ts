@@ -1,4 +1,4 @@
-/** The real prices that are replayed: five stocks, month by month from 2000 to 2010 (npm `vega-datasets`). */
+/** The real prices that are replayed: five stocks by month, 2000 to 2010 (npm `vega-datasets`). */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'

@@ -29,7 +29,7 @@ export function priceAxis(frame: Frame, lowest: number, highest: number): PriceA
   return { toY: (price) => frame.bottom - (Math.log(price) - low) * perUnit, ticks }
 }
 
-/** 1, 2, 5, 10, 20, 50 …, from the last at or below the lowest to the first at or above the highest. */
+/** 1, 2, 5, 10, 20, 50 …: as many as it takes to have the lowest and the highest between them. */
 function roundPrices(lowest: number, highest: number): number[] {
   const steps: number[] = []
   for (let power = -2; power <= 6; power++) {

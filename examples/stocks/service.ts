@@ -1,4 +1,4 @@
-/** The domain service: replays stock prices, and knows nothing of Tidegate but the subject to publish to. */
+/** The domain service: replays stock prices, and knows nothing of Tidegate but its subjects. */
 import type { MonthlyPrice } from './monthly-prices.js'
 import type { StockPrice } from './stock-price.js'
 

@@ -241,6 +241,6 @@ test('connections are bounded by the limit of open files, by default and at most
   assert.equal(loadConfig({ env, openFilesMax: 20_000 }).connectionsMax, 5_000)
   assert.deepEqual(faultsOf({ env, openFilesMax: 1_024 }), [
     'TIDEGATE_CONNECTIONS_MAX=5000: must be a whole number from 0 to 512, ' +
-      'because of the limit of open files',
+      'as so many files may be open',
   ])
 })

@@ -5,7 +5,7 @@ import type { Broker } from '../../hub/broker.js'
 import type { Clock } from '../../hub/clock.js'
 import { Hub, type HubLimits } from '../../hub/hub.js'
 import { MemoryBroker } from '../../hub/memory-broker.js'
-import { createAuthentication } from '../authentication.js'
+import { createAuthentication, type AuthenticationSettings } from '../authentication.js'
 import type { Authenticator } from '../authenticator.js'
 import { Counters } from '../counters.js'
 import { loadEngine } from '../engine.js'
@@ -32,6 +32,8 @@ export interface TestGatewayOptions {
   readonly broker?: Broker
   readonly clock?: Clock
   readonly random?: () => number
+  /** In place of one secret. */
+  readonly authentication?: Partial<AuthenticationSettings>
   /** In place of the one that knows `testSecret`. */
   readonly authenticator?: Authenticator
 }
@@ -91,7 +93,12 @@ export async function startTestGateway(
   })
   const settings = { ...testSettings, ...options.settings }
   const authentication = await createAuthentication(
-    { jwtSecrets: [testSecret], clockToleranceSeconds: 5, tokenLifetimeSecondsMax: 3600 },
+    {
+      jwtSecrets: [testSecret],
+      clockToleranceSeconds: 5,
+      tokenLifetimeSecondsMax: 3600,
+      ...options.authentication,
+    },
     clock,
     () => {},
   )

@@ -53,7 +53,7 @@ function delivery(name: string, open: OpenBroker): void {
     assert.deepEqual(received.find((payload) => payload.length > 0)?.join(), everyByte.join())
   })
 
-  test(`${name}: wildcards mean what NATS means by them (PROTOCOL 2.2)`, async (t) => {
+  test(`${name}: wildcards mean what NATS means by them (PROTOCOL 2.3)`, async (t) => {
     const opened = await open(t)
     const received = wildcards.map(([pattern]) => {
       const got: string[] = []
@@ -68,7 +68,9 @@ function delivery(name: string, open: OpenBroker): void {
       assert.deepEqual(got?.sort(), matches, pattern)
     }
   })
+}
 
+function order(name: string, open: OpenBroker): void {
   test(`${name}: every subscription receives in the order of publishing`, async (t) => {
     const opened = await open(t)
     const received: string[][] = [[], [], [], []]
@@ -220,6 +222,7 @@ function lifetime(name: string, open: OpenBroker): void {
 
 export function brokerContract(name: string, open: OpenBroker): void {
   delivery(name, open)
+  order(name, open)
   headers(name, open)
   lifetime(name, open)
 }

@@ -124,7 +124,7 @@ test('leaving subscribers never make another miss a publication', async (t) => {
   )
 })
 
-test('a publication names its pattern, channel, sender, type and time (PROTOCOL 2.6)', async (t) => {
+test('a publication names its pattern, channel, sender, type, time (PROTOCOL 2.6)', async (t) => {
   const broker = new ScriptedBroker()
   const { hub, clock } = await openHub(t, broker)
   const recorder = new Recorder()

@@ -3,11 +3,26 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { covers } from '../../shared/pattern.js'
+import { MemoryBroker } from '../memory-broker.js'
 import { SubjectIndex } from '../subject-index.js'
 import { brokerContract } from './broker-contract.js'
 import { openMemoryBroker } from './opened-broker.js'
 
 brokerContract('memory', openMemoryBroker)
+
+test('what receivers publish while they receive is bounded', async () => {
+  const broker = new MemoryBroker()
+  const results: Promise<{ readonly ok: boolean }>[] = []
+  const noBytes = new Uint8Array()
+  broker.subscribe('a', () => {
+    for (let number = 0; number < 10_001; number += 1) {
+      results.push(broker.publish('b', noBytes, {}))
+    }
+  })
+  await broker.publish('a', noBytes, {})
+  const taken = (await Promise.all(results)).filter(({ ok }) => ok)
+  assert.deepEqual([results.length, taken.length], [10_001, 10_000])
+})
 
 test('the subject index finds exactly what matches, while entries come and go', () => {
   const token = fc.constantFrom('a', 'b', 'rt')

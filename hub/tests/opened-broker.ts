@@ -1,4 +1,4 @@
-/** Both brokers, started and connected, with a plain publisher beside: what shared tests run over. */
+/** Both brokers, started, with a plain publisher beside: what the shared tests run over. */
 import type { NatsConnection } from '@nats-io/transport-node'
 import { headers as natsHeaders } from '@nats-io/transport-node'
 import type { Broker, BrokerEvent } from '../broker.js'

@@ -143,7 +143,7 @@ test('the ring that was not used for longest gives way when all together are too
   assert.equal(scene.rings.evictions, 1)
 })
 
-test('a poll that comes back in time continues, one that does not is told (PROTOCOL 7.5)', async (t) => {
+test('a poll that comes back in time goes on, a late one is told (PROTOCOL 7.5)', async (t) => {
   const broker = new ScriptedBroker()
   const { hub, clock } = await openHub(t, broker)
   const poll = subscribe(hub, 'a', new Recorder())

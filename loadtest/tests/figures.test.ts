@@ -1,7 +1,7 @@
 /** Percentiles, ratios, budgets and the table: what turns rounds into a report. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { isWithinBudget, ratioOf, turns, type Row } from '../measurement.js'
+import { alternate, isWithinBudget, ratioOf, type Row, type Sides } from '../measurement.js'
 import { median, percentile } from '../percentiles.js'
 import { formatRun } from '../report.js'
 import { formatTable } from '../table.js'
@@ -42,8 +42,16 @@ test('a budget bounds the ratio, or the figure of the gateway alone', () => {
   assert.equal(isWithinBudget({ ...row, budget: { of: 'gateway', max: 80 } }), true)
 })
 
-test('gateway and bare engine take turns at being measured first', () => {
-  assert.deepEqual([turns(0)[0], turns(1)[0], turns(2)[0]], ['gateway', 'bare', 'gateway'])
+test('gateway and bare engine take turns at being measured first', async () => {
+  const order: string[] = []
+  const sides = { gateway: { name: 'gateway' }, bare: { name: 'bare' } } as unknown as Sides
+  const values = await alternate(3, sides, (side, round) => {
+    const { name } = side as unknown as { readonly name: string }
+    order.push(name)
+    return Promise.resolve(`${name} ${round}`)
+  })
+  assert.deepEqual(order, ['gateway', 'bare', 'bare', 'gateway', 'gateway', 'bare'])
+  assert.deepEqual(values.bare, ['bare 0', 'bare 1', 'bare 2'])
 })
 
 test('a table aligns its first column to the left and the others to the right', () => {

@@ -1,47 +1,19 @@
 /** What deploy/ says holds: NATS keeps the permissions, and the names in the files exist. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { connect } from '@nats-io/transport-node'
+import { startNats } from './nats-server.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path) => readFileSync(join(root, path), 'utf8')
 
-/** A nats-server with the configuration of deploy/, on a free port; ends with the test. */
-async function startNats(t) {
+function startDeployedNats(t) {
   const config = join(root, 'deploy/nats/nats-server.conf')
-  const server = spawn(
-    join(root, '.cache/servers/nats-server'),
-    ['-c', config, '-a', '127.0.0.1', '-p', '-1', '-m', '-1'],
-    {
-      env: { NATS_GATEWAY_PASSWORD: 'of-gateway', NATS_SERVICE_PASSWORD: 'of-service' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  )
-  t.after(async () => {
-    if (server.exitCode !== null) return
-    server.kill()
-    await once(server, 'exit')
-  })
-  return address(server)
-}
-
-/** Where the server listens, from its log. */
-function address(server) {
-  return new Promise((resolve, reject) => {
-    let log = ''
-    server.stderr.on('data', (chunk) => {
-      log += chunk
-      const match = /Listening for client connections on (\S+)/.exec(log)
-      if (match && log.includes('Server is ready')) resolve(match[1])
-    })
-    server.once('error', reject)
-    server.once('exit', () => reject(new Error(`nats-server ended: ${log}`)))
-  })
+  const env = { NATS_GATEWAY_PASSWORD: 'of-gateway', NATS_SERVICE_PASSWORD: 'of-service' }
+  return startNats(t, ['-c', config, '-m', '-1'], env)
 }
 
 async function connectAs(t, servers, user) {
@@ -61,7 +33,7 @@ async function refusal(connection, act) {
 }
 
 test('NATS as deployed lets a service publish to a gateway and do nothing more', async (t) => {
-  const servers = await startNats(t)
+  const servers = await startDeployedNats(t)
   const gateway = await connectAs(t, servers, 'gateway')
   const service = await connectAs(t, servers, 'service')
 
@@ -81,7 +53,7 @@ test('NATS as deployed lets a service publish to a gateway and do nothing more',
 })
 
 test('NATS as deployed lets nobody in without a password', async (t) => {
-  const servers = await startNats(t)
+  const servers = await startDeployedNats(t)
   await assert.rejects(connect({ servers, reconnect: false }), /Authorization/i)
 })
 

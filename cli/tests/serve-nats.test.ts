@@ -1,0 +1,92 @@
+/** `tidegate serve` and `tidegate publish` over a real nats-server that comes and goes. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startNats } from '../../hub/tests/nats-server.js'
+import { freePort } from './free-port.js'
+import { mint, serve, tidegate, type Spawned } from './spawned.js'
+
+async function readiness(adminPort: number): Promise<unknown> {
+  const response = await fetch(`http://127.0.0.1:${adminPort}/health/ready`)
+  return { status: response.status, ...((await response.json()) as object) }
+}
+
+/** Resolves when the log has `count` lines of the event. */
+function logged(node: Spawned, event: string, count: number): Promise<unknown> {
+  const lines = (): unknown[] => node.logLines().filter((line) => line['event'] === event)
+  return node.until(`${count} times ${event}`, () => lines().length >= count)
+}
+
+test('without NATS a node is up, not ready, and says so; ready when it comes', async (t) => {
+  const nats = await startNats(t)
+  await nats.kill()
+  const adminPort = await freePort()
+  const { node } = await serve(t, {
+    TIDEGATE_NATS_URL: nats.url,
+    TIDEGATE_ADMIN_PORT: String(adminPort),
+  })
+  await node.logged('nats_connect_failed')
+  const notReady = { status: 503, ready: false, reasons: ['broker_unavailable'] }
+  assert.deepEqual(await readiness(adminPort), notReady)
+  await nats.restart()
+  await logged(node, 'nats_connected', 1)
+  assert.deepEqual(await readiness(adminPort), { status: 200, ready: true })
+  await nats.kill()
+  await logged(node, 'nats_disconnected', 1)
+  assert.deepEqual(await readiness(adminPort), notReady)
+  await nats.restart()
+  await logged(node, 'nats_connected', 2)
+  assert.deepEqual(await readiness(adminPort), { status: 200, ready: true })
+})
+
+test('what is published over NATS is printed by who tails a node', async (t) => {
+  const nats = await startNats(t)
+  const { node, url } = await serve(t, { TIDEGATE_NATS_URL: nats.url })
+  await node.logged('nats_connected')
+  const token = await mint(t, '--subscribe', 'news')
+  const tail = tidegate(t, ['tail', 'news', '--url', url, '--token', token])
+  await tail.until('the welcome', ({ stderr }) => stderr.includes('Connected.'))
+  const byOption = tidegate(t, ['publish', 'news', '{"n":1}', '--nats', nats.url])
+  assert.equal(await byOption.exit(), 0, byOption.stderr)
+  const args = ['publish', 'news', 'two', '--content-type', 'text/plain']
+  const bySetting = tidegate(t, args, { TIDEGATE_NATS_URL: nats.url })
+  assert.equal(await bySetting.exit(), 0, bySetting.stderr)
+  await tail.until('both lines', ({ stdout }) => stdout.split('\n').length === 3)
+  assert.match(tail.stdout, /^\S+ news \{"n":1\}\n\S+ news two\n$/)
+})
+
+test('a second signal ends at once what the first one leaves waiting', async (t) => {
+  const nats = await startNats(t)
+  const { node } = await serve(t, { TIDEGATE_NATS_URL: nats.url })
+  await node.logged('nats_connected')
+  // Frozen, it does not answer the flush that a clean end waits for.
+  nats.signal('SIGSTOP')
+  t.after(() => nats.signal('SIGCONT'))
+  node.child.kill('SIGTERM')
+  await node.logged('draining')
+  node.child.kill('SIGTERM')
+  assert.equal(await node.exit(), 1)
+})
+
+test('an end that takes longer than the grace time is cut short, and exits with 0', async (t) => {
+  const nats = await startNats(t)
+  const { node } = await serve(t, {
+    TIDEGATE_NATS_URL: nats.url,
+    TIDEGATE_SHUTDOWN_GRACE_SECONDS: '1',
+  })
+  await node.logged('nats_connected')
+  nats.signal('SIGSTOP')
+  t.after(() => nats.signal('SIGCONT'))
+  node.child.kill('SIGTERM')
+  assert.equal(await node.exit(), 0)
+  assert.equal((await node.logged('stopped'))['isClean'], false)
+})
+
+test('NATS credentials that cannot be used stop the start', async (t) => {
+  const node = tidegate(t, ['serve'], {
+    TIDEGATE_NATS_URL: 'nats://127.0.0.1:1',
+    TIDEGATE_NATS_NKEY_FILE: process.execPath,
+    TIDEGATE_ADMIN_PORT: '0',
+  })
+  assert.equal(await node.exit(), 1)
+  assert.match(String(node.logLines().at(-1)?.['faults']), /nkey/)
+})
