@@ -51,7 +51,7 @@ test('each transport hears that the node leaves, and the node goes (PROTOCOL 10.
   assert.equal(gateway.counters.subscriptions, 0)
 })
 
-test('who is being let in while the node leaves hears of it (PROTOCOL 10.4)', async (t) => {
+test('who is being let in while the node leaves hears of it (PROTOCOL 10.4, 7.7)', async (t) => {
   const broker = new SwitchBroker()
   const gateway = await startTestGateway(t, { broker })
   const { counters, port, http } = gateway
@@ -60,8 +60,17 @@ test('who is being let in while the node leaves hears of it (PROTOCOL 10.4)', as
   broker.isHolding = true
   const poll = await pendingPoll(t, gateway)
   const stream = await TestStream.open(t, http, { channels: 'news', token })
-  await until('the broker is asked', () => broker.heldCount === 2)
+  const body = '{"channel":"news","data":1}'
+  const publishing = new HttpConnection(t, port)
+  const published = publishing.ask({ method: 'POST', path: '/v1/publish', headers, body })
+  await until('the broker is asked', () => broker.heldCount === 3)
   const closing = gateway.gateway.close()
+  // They have no cursor of ours yet, and keep the one that they came with.
+  const answer = await poll.answer()
+  assert.deepEqual([answer.status, problemOf(answer).code], [503, 'draining'])
+  const { data } = await stream.next('problem')
+  assert.equal(JSON.parse(data).code, 'draining')
+  await stream.ended()
   // Whoever has a connection already may ask on it, and is told.
   const path = '/v1/events?channels=news&wait=0'
   const refused = await kept.ask({ path, headers })
@@ -69,14 +78,9 @@ test('who is being let in while the node leaves hears of it (PROTOCOL 10.4)', as
   assert.match(refused.headers.get('retry-after') ?? '', /^\d+$/)
   assert.equal((await kept.ask({ method: 'HEAD', path, headers })).status, 503)
   broker.release()
-  const answer = await poll.answer()
-  assert.equal(answer.status, 200)
-  assert.deepEqual((JSON.parse(answer.body) as PollAnswer).publications, [])
-  const { data } = await stream.next('problem')
-  assert.equal(JSON.parse(data).code, 'draining')
-  await stream.ended()
+  assert.equal((await published).status, 200)
   await closing
-  assert.equal(counters.refusals.draining, 3)
+  assert.equal(counters.refusals.draining, 4)
   await kept.closed()
 })
 
