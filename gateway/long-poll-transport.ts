@@ -41,6 +41,11 @@ export function handlePollBody(
   res: HttpResponse,
   request: Request,
 ): void {
+  // The token first: a stranger's body is not worth the memory.
+  const problem = admissionProblem(node) ?? identityProblem(node, request)
+  if (problem !== undefined) {
+    return refuse(node, res, request, problem, { closesConnection: true })
+  }
   readBody(node, res, {
     done: (body) => {
       const question = questionOfBody(node, body)
@@ -49,6 +54,11 @@ export function handlePollBody(
     },
     failed: (problem) => refuse(node, res, request, problem, { closesConnection: true }),
   })
+}
+
+function identityProblem(node: Node, request: Request): Problem | undefined {
+  const identified = identifyRequest(node, request)
+  return identified.ok ? undefined : identified.problem
 }
 
 /** The head that a poll with `wait=0` would have, without its content (RFC 9110 9.3.2). */

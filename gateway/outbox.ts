@@ -33,7 +33,7 @@ export class Outbox {
 
   /** The frames in their order, cut where a cork is full. */
   get portions(): readonly (readonly Uint8Array[])[] {
-    this.#portions ??= cut(this.#frames())
+    this.#portions ??= cut(this.frames)
     return this.#portions
   }
 
@@ -42,7 +42,7 @@ export class Outbox {
     Outbox.empty.#next = undefined
   }
 
-  #frames(): readonly Uint8Array[] {
+  get frames(): readonly Uint8Array[] {
     const frames: Uint8Array[] = []
     for (let at: Outbox = this; at.#before !== undefined; at = at.#before) frames.push(at.#frame)
     return frames.reverse()

@@ -3,56 +3,100 @@ import type { HttpResponse } from 'uWebSockets.js'
 import { decodePublishBody } from '../shared/json-codec.js'
 import { publishAccess } from './access.js'
 import { answerFault } from './fault.js'
-import { busy, type Node } from './node.js'
+import type { Identity } from './identity.js'
+import { busy, retryAfter, type Node } from './node.js'
 import { sendProblem, type Ending, type Problem } from './problem.js'
+import { KeyedRateLimit } from './rate-limit.js'
 import { identifyRequest } from './request-identity.js'
 import { readBody } from './request-body.js'
 import type { Request } from './request.js'
 
-export function handlePublish(node: Node, res: HttpResponse, request: Request): void {
-  let isOpen = true
-  const refuse = (problem: Problem, ending: Ending = {}): void => {
-    node.counters.refuse(problem.code)
-    const writeHeaders = (): void => node.origins.writeHeaders(res, request.origin)
-    sendProblem(res, problem, writeHeaders, ending)
+/** Publishes by HTTP of one subject (or address, without `sub`), as frames of one connection. */
+export class PublishEndpoint {
+  readonly #node: Node
+  readonly #rates: KeyedRateLimit
+
+  constructor(node: Node) {
+    this.#node = node
+    const { framesPerSecondMax, framesBurstMax } = node.settings
+    this.#rates = new KeyedRateLimit(framesPerSecondMax, framesBurstMax, publishersMax)
   }
-  readBody(node, res, {
-    done: (body) => {
-      // From here on the answer waits for the broker, and the client may leave meanwhile.
-      res.onAborted(() => {
-        isOpen = false
-      })
-      node.counters.publishesPending += 1
-      const pending = publish(node, request, body).finally(() => {
-        node.counters.publishesPending -= 1
-      })
-      pending.then(
-        (problem) => {
-          if (problem === undefined) node.counters.publicationsAccepted += 1
-          if (!isOpen) return
-          if (problem !== undefined) refuse(problem)
-          else sendPublished(node, res, request)
-        },
-        (error: unknown) => {
-          if (isOpen) answerFault(node, res, error)
-          else node.onInternalError(error)
-        },
-      )
-    },
-    failed: (problem) => refuse(problem, { closesConnection: true }),
+
+  /** The token first: a stranger's body is not worth the memory. */
+  handle(res: HttpResponse, request: Request): void {
+    const node = this.#node
+    const { origin } = request
+    const identified = identifyRequest(node, request)
+    if (!identified.ok) return refuse(node, res, origin, identified.problem, unread)
+    const { identity } = identified
+    const publisher = identity.subject ?? request.address()
+    if (!this.#rates.take(publisher, node.clock.now())) {
+      return refuse(node, res, origin, tooManyPublishes(node), unread)
+    }
+    readBody(node, res, {
+      done: (body) => answerPublish(node, res, origin, identity, body),
+      failed: (problem) => refuse(node, res, origin, problem, unread),
+    })
+  }
+}
+
+const publishersMax = 10_000
+/** The body has not been read to its end: no request can follow on this connection. */
+const unread: Ending = { closesConnection: true }
+
+function tooManyPublishes(node: Node): Problem {
+  const detail = `A subject publishes at most ${node.settings.framesPerSecondMax} times a second.`
+  return { code: 'rate_limited', detail, retryAfterSeconds: retryAfter(node) }
+}
+
+function refuse(
+  node: Node,
+  res: HttpResponse,
+  origin: string,
+  problem: Problem,
+  ending: Ending = {},
+): void {
+  node.counters.refuse(problem.code)
+  sendProblem(res, problem, () => node.origins.writeHeaders(res, origin), ending)
+}
+
+function answerPublish(
+  node: Node,
+  res: HttpResponse,
+  origin: string,
+  identity: Identity,
+  body: Uint8Array,
+): void {
+  // From here on the answer waits for the broker, and the client may leave meanwhile.
+  let isOpen = true
+  res.onAborted(() => {
+    isOpen = false
   })
+  node.counters.publishesPending += 1
+  const pending = publish(node, identity, body).finally(() => {
+    node.counters.publishesPending -= 1
+  })
+  pending.then(
+    (problem) => {
+      if (problem === undefined) node.counters.publicationsAccepted += 1
+      if (!isOpen) return
+      if (problem !== undefined) refuse(node, res, origin, problem)
+      else sendPublished(node, res, origin)
+    },
+    (error: unknown) => {
+      if (isOpen) answerFault(node, res, error)
+      else node.onInternalError(error)
+    },
+  )
 }
 
 /** Undefined: published. */
 async function publish(
   node: Node,
-  request: Request,
+  identity: Identity,
   body: Uint8Array,
 ): Promise<Problem | undefined> {
   const { settings, hub } = node
-  const identified = identifyRequest(node, request)
-  if (!identified.ok) return identified.problem
-  const { identity } = identified
   const decoded = decodePublishBody(body)
   if (!decoded.ok) return { code: 'bad_request', detail: decoded.message }
   const { channel, payload, contentType } = decoded.request
@@ -73,12 +117,12 @@ export function publishProblem(node: Node, code: 'bad_request' | 'broker_unavail
   return { code, detail: 'The content type or the sender cannot be carried in a header.' }
 }
 
-function sendPublished(node: Node, res: HttpResponse, request: Request): void {
+function sendPublished(node: Node, res: HttpResponse, origin: string): void {
   res.cork(() => {
     res.writeStatus('200 OK')
     res.writeHeader('Content-Type', 'application/json')
     res.writeHeader('Cache-Control', 'no-store')
-    node.origins.writeHeaders(res, request.origin)
+    node.origins.writeHeaders(res, origin)
     res.end('{}')
   })
 }

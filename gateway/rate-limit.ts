@@ -19,21 +19,23 @@ export class TokenBucket {
   }
 }
 
-/** One bucket for each key (an address), as many as `keysMax`; the oldest makes room. */
+/** One bucket for each key (an address, a subject), as many as `keysMax`; the oldest makes room. */
 export class KeyedRateLimit {
   readonly #perSecondMax: number
+  readonly #burstMax: number
   readonly #keysMax: number
   readonly #buckets = new Map<string, TokenBucket>()
 
-  constructor(perSecondMax: number, keysMax: number) {
+  constructor(perSecondMax: number, burstMax: number, keysMax: number) {
     this.#perSecondMax = perSecondMax
+    this.#burstMax = burstMax
     this.#keysMax = keysMax
   }
 
   take(key: string, now: number): boolean {
     let bucket = this.#buckets.get(key)
     if (bucket === undefined) {
-      bucket = new TokenBucket(this.#perSecondMax, now)
+      bucket = new TokenBucket(this.#burstMax, now)
       if (this.#buckets.size >= this.#keysMax) {
         for (const oldest of this.#buckets.keys()) {
           this.#buckets.delete(oldest)
@@ -44,6 +46,6 @@ export class KeyedRateLimit {
     // Put back at the end: a key in use is not the oldest.
     this.#buckets.delete(key)
     this.#buckets.set(key, bucket)
-    return bucket.take(this.#perSecondMax, this.#perSecondMax, now)
+    return bucket.take(this.#perSecondMax, this.#burstMax, now)
   }
 }

@@ -9,13 +9,13 @@ const headerFixedBytes = 4
 export interface Request {
   readonly method: string
   readonly query: URLSearchParams
-  /** Lower-cased scheme and host of the page that asks; empty if no page does. */
+  /** Scheme and host of the page that asks; empty if no page does. */
   readonly origin: string
   readonly accept: string
   readonly authorization: string
   readonly lastEventId: string
-  /** The client's address as text; for rate limits and logs. */
-  readonly address: string
+  /** The client's address as text; asked for within the engine's callback, for rate limits. */
+  readonly address: () => string
 }
 
 export function copyRequest(res: HttpResponse, req: HttpRequest, isProxied: boolean): Request {
@@ -26,7 +26,7 @@ export function copyRequest(res: HttpResponse, req: HttpRequest, isProxied: bool
     accept: req.getHeader('accept'),
     authorization: req.getHeader('authorization'),
     lastEventId: req.getHeader('last-event-id'),
-    address: addressOf(res, isProxied),
+    address: () => addressOf(res, isProxied),
   }
 }
 

@@ -6,7 +6,7 @@ import { answerFault } from './fault.js'
 import { handlePoll, handlePollBody, handlePollHead } from './long-poll-transport.js'
 import type { Node } from './node.js'
 import { sendProblem, statusLine, type Problem } from './problem.js'
-import { handlePublish } from './publish-endpoint.js'
+import { PublishEndpoint } from './publish-endpoint.js'
 import { copyRequest, isOverlong, type Request } from './request.js'
 import { addWebSocketRoute } from './websocket-transport.js'
 
@@ -27,7 +27,8 @@ export function addRoutes(app: TemplatedApp, node: Node, scopes: CursorScopes): 
   route.add(eventsPath, 'HEAD', (res, request) => handlePollHead(node, res, request))
   route.add(eventsPath, 'POST', (res, request) => handlePollBody(node, scopes, res, request))
   route.close(eventsPath, 'GET, HEAD, POST, OPTIONS')
-  route.add(publishPath, 'POST', (res, request) => handlePublish(node, res, request))
+  const publish = new PublishEndpoint(node)
+  route.add(publishPath, 'POST', (res, request) => publish.handle(res, request))
   route.close(publishPath, 'POST, OPTIONS')
   route.notFound()
 }

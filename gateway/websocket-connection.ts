@@ -7,7 +7,7 @@ import type { Pattern } from '../shared/pattern.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
-import { subscribeAccess, type Refusal } from './access.js'
+import { subscribeAccess } from './access.js'
 import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
@@ -29,6 +29,12 @@ export interface SocketOwner {
   closed(): void
 }
 
+/** What an `error` frame says. */
+export interface FrameRefusal {
+  readonly code: FrameCode
+  readonly message: string
+}
+
 /** The connection's side of frame handling; see websocket-frames.ts. */
 export interface FrameHandler {
   (connection: WebSocketConnection, bytes: Uint8Array): void
@@ -42,7 +48,18 @@ const answersBytesMax = 524_288
 /** Whole heartbeat intervals in which nothing left although bytes were waiting (PROTOCOL 10.3). */
 const stalledBeatsMax = 2
 
-const noRoom: Refusal = {
+/** Not welcomed yet; receives publications; has more unsent than it may, and misses some. */
+type State = 0 | 1 | 2
+const joining = 0
+const live = 1
+const behind = 2
+
+const brokerRefused: FrameRefusal = {
+  code: 'broker_unavailable',
+  message: 'The message broker did not take the subscription.',
+}
+
+const noRoom: FrameRefusal = {
   code: 'overloaded',
   message: 'This node holds as many channels as it may.',
 }
@@ -52,7 +69,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   readonly node: Node
   readonly format: WireFormat
   #outbox: Outbox = Outbox.empty
-  #isBehind = false
+  #state: State = joining
   /** Undefined before `opened` and after `closed`. */
   #socket: WebSocket<SocketData> | undefined = undefined
   #heldBytes = 0
@@ -93,17 +110,9 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.#heartbeatAt = firstHeartbeatAt(node)
     this.#visitBy(Math.min(this.#heartbeatAt, expiryOf(node, this.identity.expiresAt)))
     const refused = this.#subscribeClaimed()
-    this.send({
-      type: 'welcome',
-      connection: nextConnectionId(node),
-      node: node.id,
-      expiresAt: this.identity.expiresAt,
-      heartbeatSeconds: node.settings.heartbeatSeconds,
-      subscriptions: this.#subscriptions.map(({ interest }) => interest.name),
-    })
-    for (const [name, refusal] of refused) this.sendEnded(name, refusal)
-    // The engine has corked the answer to the upgrade: the welcome leaves in the same send.
-    this.flush()
+    const waits = this.#subscriptions.filter((claimed) => node.hub.confirmed(claimed) !== true)
+    if (waits.length === 0) this.#welcome(refused)
+    else void this.#confirmClaimed(waits, refused)
   }
 
   message(bytes: ArrayBuffer, isBinary: boolean): void {
@@ -142,10 +151,15 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     return this.#subscriptions.find(({ interest }) => interest.name === name)
   }
 
-  /** Undefined: the node holds as many channels as it may. */
-  subscribe(name: Channel | Pattern): Subscription | undefined {
+  /** A name that it may subscribe, and has not. */
+  subscribe(name: Channel | Pattern): Subscription | FrameRefusal {
+    const { subscriptionsMax } = this.node.settings
+    if (this.#subscriptions.length >= subscriptionsMax) {
+      const message = `A connection has at most ${subscriptionsMax} subscriptions.`
+      return { code: 'too_many_subscriptions', message }
+    }
     const subscription = this.node.hub.subscribe(name, this)
-    if (subscription === undefined) return undefined
+    if (subscription === undefined) return noRoom
     this.#subscriptions.push(subscription)
     this.node.counters.subscriptions += 1
     return subscription
@@ -161,7 +175,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   }
 
   deliver(publication: Publication, subscription: Subscription): void {
-    if (this.#isBehind) {
+    if (this.#state !== live) {
+      if (this.#state === joining) return
       this.node.counters.deliveriesDropped.websocket += 1
       this.#lossy ??= new Set()
       this.#lossy.add(subscription)
@@ -172,6 +187,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   }
 
   gap(reason: GapReason, subscription: Subscription): void {
+    if (this.#state === joining) return
     this.node.counters.gap(reason)
     this.send({ type: 'gap', channel: subscription.interest.name, reason })
   }
@@ -186,7 +202,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   }
 
   /** The subscription of `channel` is refused or over, and no frame of the client asked for it. */
-  sendEnded(channel: string, { code, message }: Refusal): void {
+  sendEnded(channel: string, { code, message }: FrameRefusal): void {
     this.node.counters.refuse(code)
     this.send({ type: 'error', channel, code, message })
   }
@@ -202,7 +218,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   flush(): void {
     const socket = this.#socket
     const outbox = this.#outbox
-    if (socket === undefined || outbox === Outbox.empty) return
+    if (socket === undefined || outbox === Outbox.empty || this.#state === joining) return
     this.#outbox = Outbox.empty
     const { isBinary } = this.format
     for (const portion of outbox.portions) {
@@ -251,14 +267,50 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.close('draining')
   }
 
+  /**
+   * What is published after the welcome must arrive: so it waits for the broker. When that is away it
+   * does not; the subscriptions stand, and hear of a gap when it is back (PROTOCOL 10.6).
+   */
+  async #confirmClaimed(waits: Subscription[], refused: [string, FrameRefusal][]): Promise<void> {
+    const { hub } = this.node
+    const confirmed = await Promise.all(waits.map((claimed) => hub.confirmed(claimed)))
+    if (!this.isOpen) return
+    for (const [at, claimed] of waits.entries()) {
+      if (confirmed[at] === true || !hub.isConnected) continue
+      this.unsubscribe(claimed)
+      refused.push([claimed.interest.name, brokerRefused])
+    }
+    this.#welcome(refused)
+  }
+
+  #welcome(refused: readonly [string, FrameRefusal][]): void {
+    const { node } = this
+    const { frames } = this.#outbox
+    this.#outbox = Outbox.empty
+    this.#state = live
+    this.send({
+      type: 'welcome',
+      connection: nextConnectionId(node),
+      node: node.id,
+      expiresAt: this.identity.expiresAt,
+      heartbeatSeconds: node.settings.heartbeatSeconds,
+      subscriptions: this.#subscriptions.map(({ interest }) => interest.name),
+    })
+    for (const [name, refusal] of refused) this.sendEnded(name, refusal)
+    // Answers to a client that did not wait for the welcome.
+    for (const frame of frames) this.#enqueue(frame)
+    // The engine has corked the answer to the upgrade: the welcome leaves in the same send.
+    this.flush()
+  }
+
   /** The `channels` claim: subscribed without being asked for. Returns what had to be refused. */
-  #subscribeClaimed(): [string, Refusal][] {
+  #subscribeClaimed(): [string, FrameRefusal][] {
     const { settings } = this.node
-    const refused: [string, Refusal][] = []
+    const refused: [string, FrameRefusal][] = []
     for (const name of this.identity.permissions.channels) {
       const access = subscribeAccess(name, this.identity, settings.namespaces)
-      if (!access.ok) refused.push([name, access])
-      else if (this.subscribe(access.name) === undefined) refused.push([name, noRoom])
+      const outcome = access.ok ? this.subscribe(access.name) : access
+      if ('code' in outcome) refused.push([name, outcome])
     }
     return refused
   }
@@ -285,12 +337,12 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     if (buffered === 0 && this.#heldBytes === 0) return
     const { outbox } = this.node
     this.#heldBytes = outbox.adjust(this.#heldBytes, buffered)
-    if (buffered > outbox.highBytes) this.#isBehind = true
-    else if (this.#isBehind && buffered <= outbox.lowBytes) this.#goLive()
+    if (buffered > outbox.highBytes) this.#state = behind
+    else if (this.#state === behind && buffered <= outbox.lowBytes) this.#goLive()
   }
 
   #goLive(): void {
-    this.#isBehind = false
+    this.#state = live
     const lossy = this.#lossy ?? []
     this.#lossy = undefined
     for (const subscription of lossy) this.gap('slow_consumer', subscription)

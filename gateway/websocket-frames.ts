@@ -31,15 +31,9 @@ function subscribe(connection: WebSocketConnection, { id, channel }: Frame<'subs
   if (connection.find(channel) !== undefined) {
     return connection.fail(id, 'already_subscribed', `"${channel}" is subscribed already.`)
   }
-  if (connection.subscriptions.length >= settings.subscriptionsMax) {
-    const detail = `A connection has at most ${settings.subscriptionsMax} subscriptions.`
-    return connection.fail(id, 'too_many_subscriptions', detail)
-  }
   if (!hub.isConnected) return brokerUnavailable(connection, id)
   const subscription = connection.subscribe(access.name)
-  if (subscription === undefined) {
-    return connection.fail(id, 'overloaded', 'This node holds as many channels as it may.')
-  }
+  if ('code' in subscription) return connection.fail(id, subscription.code, subscription.message)
   const confirmed = hub.confirmed(subscription)
   if (confirmed === true) return connection.send({ type: 'subscribed', id, channel })
   void confirmed.then((isConfirmed) => {

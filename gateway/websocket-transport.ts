@@ -73,7 +73,7 @@ class Upgrade {
   constructor(node: Node) {
     this.#node = node
     const perSecond = node.settings.browserRefusalsPerSecondMax
-    this.#refusals = new KeyedRateLimit(perSecond, refusedAddressesMax)
+    this.#refusals = new KeyedRateLimit(perSecond, perSecond, refusedAddressesMax)
   }
 
   handle(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
@@ -114,7 +114,7 @@ class Upgrade {
     accept: (connection: SocketOwner) => void,
   ): void {
     const node = this.#node
-    if (request.origin !== '' && this.#refusals.take(request.address, node.clock.now())) {
+    if (request.origin !== '' && this.#refusals.take(request.address(), node.clock.now())) {
       node.counters.handshakesRefused.websocket += 1
       node.counters.refuse(code)
       return accept(new RefusedSocket(code))

@@ -49,7 +49,7 @@ test('a clock that is set back gives nothing and takes nothing', () => {
 })
 
 test('each key has a bucket of its own (PROTOCOL 3.7)', () => {
-  const limit = new KeyedRateLimit(3, 100)
+  const limit = new KeyedRateLimit(3, 3, 100)
   assert.equal(
     takeMany(() => limit.take('a', 0), 10),
     3,
@@ -65,7 +65,7 @@ test('each key has a bucket of its own (PROTOCOL 3.7)', () => {
 })
 
 test('over the bound the key that was used longest ago makes room', () => {
-  const limit = new KeyedRateLimit(1, 3)
+  const limit = new KeyedRateLimit(1, 1, 3)
   for (const key of ['a', 'b', 'c']) assert.ok(limit.take(key, 0))
   // Refused, and used: it is not the oldest any more.
   assert.ok(!limit.take('a', 0))
@@ -76,7 +76,7 @@ test('over the bound the key that was used longest ago makes room', () => {
 })
 
 test('a limit of nothing gives nothing', () => {
-  const limit = new KeyedRateLimit(0, 10)
+  const limit = new KeyedRateLimit(0, 0, 10)
   assert.equal(
     takeMany(() => limit.take('a', 0), 10),
     0,
