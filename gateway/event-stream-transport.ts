@@ -75,7 +75,7 @@ function open(
   }
   stream.subscribed(subscriptions)
   const resumption = resume(node, subscriptions, cursor)
-  const confirmed = confirmAll(node, subscriptions)
+  const confirmed = confirmAll(node, subscriptions, stream)
   if (confirmed === true) return stream.begin(resumption)
   const begun = beginLater(node, stream, resumption, confirmed)
   begun.catch((error: unknown) => answerFault(node, res, error))

@@ -63,6 +63,11 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     return this.#res !== undefined
   }
 
+  /** For the broker, to confirm its subscriptions. */
+  get isWaiting(): boolean {
+    return this.#res !== undefined && !this.#hasBegun
+  }
+
   /** Called in the turn of the request; what arrives from now on waits until `begin`. */
   subscribed(subscriptions: readonly Subscription[]): void {
     this.#subscriptions = subscriptions

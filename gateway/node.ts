@@ -66,13 +66,15 @@ export function firstHeartbeatAt(node: Node): number {
 /** Whether a newcomer may come in at all, before anything costly is looked at. */
 export function admissionProblem(node: Node): Problem | undefined {
   const { websocket, sse, poll } = node.counters.connections
-  if (node.isDraining) {
-    return busy(node, 'draining', 'This node is leaving; another one will take the connection.')
-  }
+  if (node.isDraining) return leavingProblem(node)
   if (websocket + sse + poll >= node.settings.connectionsMax) {
     return busy(node, 'overloaded', 'This node holds as many connections as it may.')
   }
   return undefined
+}
+
+export function leavingProblem(node: Node): Problem {
+  return busy(node, 'draining', 'This node is leaving; another one will take the connection.')
 }
 
 /** Names a connection in its welcome and in our logs. */

@@ -11,7 +11,7 @@ import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
-import type { Node } from './node.js'
+import { leavingProblem, type Node } from './node.js'
 import { sendProblem, type Problem } from './problem.js'
 import { unsubscribeAll, type Gap, type Resumption } from './resume.js'
 import { publicationJson } from './wire-format.js'
@@ -54,6 +54,11 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
 
   get isOpen(): boolean {
     return this.#res !== undefined
+  }
+
+  /** For the broker, to confirm its subscriptions. */
+  get isWaiting(): boolean {
+    return this.#res !== undefined && !this.#hasBegun
   }
 
   subscribed(subscriptions: readonly Subscription[]): void {
@@ -100,7 +105,9 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
   }
 
   leave(): void {
-    this.#answer()
+    if (this.#hasBegun) this.#answer()
+    // It has no cursor to give yet: the client keeps the one that it came with.
+    else this.fail(leavingProblem(this.#node))
   }
 
   fail(problem: Problem): void {

@@ -22,7 +22,11 @@ export function handlePublish(node: Node, res: HttpResponse, request: Request): 
       res.onAborted(() => {
         isOpen = false
       })
-      publish(node, request, body).then(
+      node.counters.publishesPending += 1
+      const pending = publish(node, request, body).finally(() => {
+        node.counters.publishesPending -= 1
+      })
+      pending.then(
         (problem) => {
           if (problem === undefined) node.counters.publicationsAccepted += 1
           if (!isOpen) return

@@ -55,7 +55,8 @@ export function resume(
   const shown = cursor?.ephemeral
   const publications: Publication[] = []
   const gaps: Gap[] = []
-  const recovered: Record<string, boolean> = {}
+  // No prototype: `__proto__` is a channel like any other.
+  const recovered = Object.create(null) as Record<string, boolean>
   for (const subscription of subscriptions) {
     const { name } = subscription.interest
     // A channel that is new in this request begins now, as it would without a cursor.
@@ -76,14 +77,31 @@ export function resume(
   return { publications, gaps, recovered, position }
 }
 
+/** A stream or poll that says nothing before the broker has confirmed its subscriptions. */
+export interface Unconfirmed {
+  readonly isWaiting: boolean
+  leave(): void
+}
+
+const lookAgainMs = 1000
+
 /** True when all receive what is published from now on; else false, or a promise of either. */
 export function confirmAll(
   node: Node,
   subscriptions: readonly Subscription[],
+  unconfirmed: Unconfirmed,
 ): true | Promise<boolean> {
   const waits = subscriptions
     .map((subscription) => node.hub.confirmed(subscription))
     .filter((confirmed) => confirmed !== true)
   if (waits.length === 0) return true
+  // It enters the wheel itself only when it begins, and a node that leaves looks nowhere else.
+  const waiting = {
+    due: (now: number) => (unconfirmed.isWaiting ? now + lookAgainMs : undefined),
+    leave: () => {
+      if (unconfirmed.isWaiting) unconfirmed.leave()
+    },
+  }
+  node.wheel.add(waiting, node.clock.now() + lookAgainMs)
   return Promise.all(waits).then((all) => all.every((isConfirmed) => isConfirmed))
 }

@@ -114,7 +114,7 @@ export class Hub {
       }
       interest = this.#begin(name)
     }
-    this.#linger.delete(interest)
+    if (interest.subscriptions.length === 0) this.#linger.delete(interest)
     return interest.add(subscriber)
   }
 

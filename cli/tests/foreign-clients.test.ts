@@ -10,7 +10,7 @@ import { WebSocket } from 'ws'
 import { startNats, type NatsServer, type TestScope } from '../../hub/tests/nats-server.js'
 import { until } from '../../hub/tests/until.js'
 import { mint } from '../../gateway/tests/tokens.js'
-import { fileScope, startNode, type NodeProcess } from './processes.js'
+import { limit, fileScope, startNode, type NodeProcess } from './processes.js'
 
 const scope = fileScope()
 let nats: NatsServer
@@ -102,58 +102,66 @@ function eventSource(scopeOfIt: TestScope, url: string): Source {
 }
 
 describe('npm eventsource', { concurrency: true }, () => {
-  test('goes on by itself where its connection was cut, and misses nothing (PROTOCOL 6.2, 6.5)', async (t) => {
-    const path = await cuttable(t)
-    const url = `${path.http}/v1/events?channels=cut&token=${token}`
-    const { data, named, errors } = eventSource(t, url)
-    await until(() => named.length === 1)
-    for (const n of [1, 2]) await publish('cut', n)
-    await until(() => data.length === 2)
-    path.cut()
-    for (const n of [3, 4]) await publish('cut', n)
-    await until(() => data.length === 4, retryMsMax)
-    await publish('cut', 5)
-    await until(() => data.length === 5)
-    assert.deepEqual(data, [1, 2, 3, 4, 5])
-    assert.deepEqual(named, ['welcome', 'welcome'])
-    assert.equal(errors.length, 1)
-  })
+  test(
+    'goes on where its connection was cut, and misses nothing (PROTOCOL 6.2, 6.5)',
+    limit,
+    async (t) => {
+      const path = await cuttable(t)
+      const url = `${path.http}/v1/events?channels=cut&token=${token}`
+      const { data, named, errors } = eventSource(t, url)
+      await until(() => named.length === 1)
+      for (const n of [1, 2]) await publish('cut', n)
+      await until(() => data.length === 2)
+      path.cut()
+      for (const n of [3, 4]) await publish('cut', n)
+      await until(() => data.length === 4, retryMsMax)
+      await publish('cut', 5)
+      await until(() => data.length === 5)
+      assert.deepEqual(data, [1, 2, 3, 4, 5])
+      assert.deepEqual(named, ['welcome', 'welcome'])
+      assert.equal(errors.length, 1)
+    },
+  )
 
-  test('stops at 401 (PROTOCOL 3.5, 6.6)', async (t) => {
+  test('stops at 401 (PROTOCOL 3.5, 6.6)', limit, async (t) => {
     const { source, errors } = eventSource(t, `${events}?channels=a&token=${token}x`)
     const error = await until(() => errors[0])
     assert.equal(error.code, 401)
     assert.equal(source.readyState, EventSource.CLOSED)
   })
 
-  test('stops at 403 (PROTOCOL 6.6)', async (t) => {
+  test('stops at 403 (PROTOCOL 6.6)', limit, async (t) => {
     const { source, errors } = eventSource(t, `${events}?channels=chat.a&token=${token}`)
     const error = await until(() => errors[0])
     assert.equal(error.code, 403)
     assert.equal(source.readyState, EventSource.CLOSED)
   })
 
-  test('survives that NATS is away: hears why, comes back, and goes on (PROTOCOL 6.6, 10.6)', async (t) => {
-    const ownNats = await startNats(t)
-    const lonely = await startNode(t, { TIDEGATE_NATS_URL: ownNats.url })
-    await lonely.untilReady()
-    await ownNats.kill()
-    await lonely.untilUnready()
-    const url = `${lonely.http}/v1/events?channels=a&token=${token}`
-    const { source, data, named } = eventSource(t, url)
-    await until(() => named.includes('problem'))
-    assert.notEqual(source.readyState, EventSource.CLOSED)
-    await ownNats.restart()
-    await lonely.untilReady()
-    await until(() => named.includes('welcome'), retryMsMax)
-    const service = await ownNats.connect()
-    service.publish('rt.pub.a', '{"n":1}')
-    await until(() => data.length === 1)
-    assert.deepEqual(data, [{ n: 1 }])
-  })
+  test(
+    'hears that NATS is away, comes back, and goes on (PROTOCOL 6.6, 10.6)',
+    limit,
+    async (t) => {
+      const ownNats = await startNats(t)
+      const lonely = await startNode(t, { TIDEGATE_NATS_URL: ownNats.url })
+      await lonely.untilReady()
+      await ownNats.kill()
+      await lonely.untilUnready()
+      const url = `${lonely.http}/v1/events?channels=a&token=${token}`
+      const { source, data, named } = eventSource(t, url)
+      await until(() => named.includes('problem'))
+      assert.notEqual(source.readyState, EventSource.CLOSED)
+      await ownNats.restart()
+      await lonely.untilReady()
+      await until(() => named.includes('welcome'), retryMsMax)
+      const service = await ownNats.connect()
+      service.publish('rt.pub.a', '{"n":1}')
+      await until(() => data.length === 1)
+      assert.deepEqual(data, [{ n: 1 }])
+    },
+  )
 })
 
-test('npm ws speaks to it in every way that it has of bringing a token (PROTOCOL 3.1, 4.1)', async (t) => {
+test('npm ws brings its token in each way that it has (PROTOCOL 3.1, 4.1)', limit, async (t) => {
   const offers: readonly (readonly [string, string[], Record<string, string>, string])[] = [
     [node.ws, [], { Authorization: `Bearer ${token}` }, ''],
     [`${node.ws}?token=${token}`, [], {}, ''],
@@ -174,16 +182,20 @@ test('npm ws speaks to it in every way that it has of bringing a token (PROTOCOL
   }
 })
 
-test('npm ws hears the status of a handshake that is refused (PROTOCOL 3.7, 9.1)', async () => {
-  const socket = new WebSocket(node.ws, ['tidegate.v1.json', `bearer.${token}x`])
-  const [, response] = (await once(socket, 'unexpected-response')) as [
-    unknown,
-    { statusCode: number },
-  ]
-  assert.equal(response.statusCode, 401)
-  socket.on('error', () => {})
-  socket.terminate()
-})
+test(
+  'npm ws hears the status of a handshake that is refused (PROTOCOL 3.7, 9.1)',
+  limit,
+  async () => {
+    const socket = new WebSocket(node.ws, ['tidegate.v1.json', `bearer.${token}x`])
+    const [, response] = (await once(socket, 'unexpected-response')) as [
+      unknown,
+      { statusCode: number },
+    ]
+    assert.equal(response.statusCode, 401)
+    socket.on('error', () => {})
+    socket.terminate()
+  },
+)
 
 const run = promisify(execFile)
 
@@ -191,7 +203,7 @@ async function curl(...args: string[]): Promise<string> {
   return (await run('curl', ['-sS', '--max-time', '20', ...args])).stdout
 }
 
-test('curl -N reads an event stream as it comes (PROTOCOL 6.2, 6.3)', async (t) => {
+test('curl -N reads an event stream as it comes (PROTOCOL 6.2, 6.3)', limit, async (t) => {
   const args = ['-sSN', '-H', 'Accept: text/event-stream', '-H', bearer, `${events}?channels=curl`]
   const child = spawn('curl', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(() => child.kill())
@@ -205,7 +217,7 @@ test('curl -N reads an event stream as it comes (PROTOCOL 6.2, 6.3)', async (t) 
   assert.match(text, /^retry: \d+\n/)
 })
 
-test('curl polls and publishes, with any content type that it has by default (PROTOCOL 7.1, 8.1)', async () => {
+test('curl polls and publishes, with its own content type (PROTOCOL 7.1, 8.1)', limit, async () => {
   const json = ['-H', bearer, '-d', '{"channel":"polled","data":[1]}', `${node.http}/v1/publish`]
   const begun = JSON.parse(await curl('-H', bearer, `${events}?channels=polled&wait=0`)) as {
     cursor: string
@@ -217,29 +229,33 @@ test('curl polls and publishes, with any content type that it has by default (PR
   assert.match(await curl('-H', bearer, '-d', body, events), /"data":\[1\]\}\],"gaps":\[\]/)
 })
 
-test('curl may ask before it sends a body, or send it in chunks (PROTOCOL 8.1)', async () => {
-  const body = `{"channel":"large","data":"${'x'.repeat(60_000)}"}`
-  for (const header of ['Expect: 100-continue', 'Transfer-Encoding: chunked']) {
-    const answer = await curl(
-      '-i',
-      '-H',
-      bearer,
-      '-H',
-      header,
-      '-d',
-      body,
-      `${node.http}/v1/publish`,
-    )
-    assert.match(answer, /HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n\{\}$/, header)
-  }
-})
+test(
+  'curl may ask before it sends a body, or send it in chunks (PROTOCOL 8.1)',
+  limit,
+  async () => {
+    const body = `{"channel":"large","data":"${'x'.repeat(60_000)}"}`
+    for (const header of ['Expect: 100-continue', 'Transfer-Encoding: chunked']) {
+      const answer = await curl(
+        '-i',
+        '-H',
+        bearer,
+        '-H',
+        header,
+        '-d',
+        body,
+        `${node.http}/v1/publish`,
+      )
+      assert.match(answer, /HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n\{\}$/, header)
+    }
+  },
+)
 
-test('curl that would rather have HTTP/2 gets HTTP/1.1', async () => {
+test('curl that would rather have HTTP/2 gets HTTP/1.1', limit, async () => {
   const answer = await curl('-i', '--http2', '-H', bearer, `${events}?channels=a&wait=0`)
   assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/)
 })
 
-test('curl -I and OPTIONS are answered at once and without content (PROTOCOL 8.4, 8.5)', async () => {
+test('curl -I and OPTIONS are answered without content (PROTOCOL 8.4, 8.5)', limit, async () => {
   const head = await curl('-I', '-H', bearer, `${events}?channels=a`)
   assert.match(head, /^HTTP\/1\.1 200 OK\r\n/)
   assert.match(head, /^content-type: application\/json\r$/im)
@@ -251,29 +267,33 @@ test('curl -I and OPTIONS are answered at once and without content (PROTOCOL 8.4
   assert.match(options, /^access-control-allow-origin: https:\/\/app\.example\r$/im)
 })
 
-test("Node's fetch keeps its connection from one request to the next (PROTOCOL 7.1)", async (t) => {
-  const path = await cuttable(t)
-  const headers = { Authorization: `Bearer ${token}` }
-  const requests = [
-    ['GET', 'events?channels=a&wait=0', undefined, 200],
-    ['POST', 'publish', '{"channel":"a","data":1}', 200],
-    ['POST', 'events', '{"channels":["a"],"wait":0}', 200],
-    ['POST', 'publish', '{"channel":"a"}', 400],
-    ['DELETE', 'events', undefined, 405],
-    ['GET', 'nothing', undefined, 404],
-    ['OPTIONS', 'events', undefined, 204],
-  ] as const
-  for (let count = 0; count < 10; count += 1) {
-    for (const [method, name, body, status] of requests) {
-      const init = { method, headers, ...(body !== undefined && { body }) }
-      const response = await fetch(`${path.http}/v1/${name}`, init)
-      assert.equal(response.status, status, `${method} ${name}`)
-      await response.arrayBuffer()
+test(
+  "Node's fetch keeps its connection from one request to the next (PROTOCOL 7.1)",
+  limit,
+  async (t) => {
+    const path = await cuttable(t)
+    const headers = { Authorization: `Bearer ${token}` }
+    const requests = [
+      ['GET', 'events?channels=a&wait=0', undefined, 200],
+      ['POST', 'publish', '{"channel":"a","data":1}', 200],
+      ['POST', 'events', '{"channels":["a"],"wait":0}', 200],
+      ['POST', 'publish', '{"channel":"a"}', 400],
+      ['DELETE', 'events', undefined, 405],
+      ['GET', 'nothing', undefined, 404],
+      ['OPTIONS', 'events', undefined, 204],
+    ] as const
+    for (let count = 0; count < 10; count += 1) {
+      for (const [method, name, body, status] of requests) {
+        const init = { method, headers, ...(body !== undefined && { body }) }
+        const response = await fetch(`${path.http}/v1/${name}`, init)
+        assert.equal(response.status, status, `${method} ${name}`)
+        await response.arrayBuffer()
+      }
     }
-  }
-  // Seventy requests; it opens a second one when it is not sure that the first is free yet.
-  assert.ok(path.accepted() <= 5, `${path.accepted()} connections`)
-})
+    // Seventy requests; it opens a second one when it is not sure that the first is free yet.
+    assert.ok(path.accepted() <= 5, `${path.accepted()} connections`)
+  },
+)
 
 interface NativeSocket extends EventTarget {
   readonly protocol: string

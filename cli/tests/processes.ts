@@ -1,11 +1,13 @@
-/** Whole nodes as processes, for end-to-end tests: on free ports, with what they say of themselves. */
+/** Whole nodes as processes for end-to-end tests, with what they say of themselves. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { after } from 'node:test'
 import type { TestScope } from '../../hub/tests/nats-server.js'
 import { testSecret } from '../../gateway/tests/tokens.js'
+import { freePort } from './free-port.js'
 import { tidegate, type Spawned } from './spawned.js'
+
+/** Of a test: one that hangs is named, and the others go on. */
+export const limit = { timeout: 60_000 }
 
 /** Two nodes that ask for a free port at the same time may be given the same. */
 const startsMax = 3
@@ -99,22 +101,27 @@ export async function startNode(
   }
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+export interface OpenScope extends TestScope {
+  /** Ends everything, in the reverse order. */
+  end(): Promise<void>
 }
 
-/** What all tests of a file share: it ends after the last of them, in the reverse order. */
-export function fileScope(): TestScope {
+/** For what must end before its test does. */
+export function openScope(): OpenScope {
   const ends: (() => void | Promise<void>)[] = []
-  after(async () => {
-    for (const end of ends.splice(0).reverse()) await end()
-  })
-  return { after: (end) => void ends.push(end) }
+  return {
+    after: (run) => void ends.push(run),
+    end: async () => {
+      for (const run of ends.splice(0).reverse()) await run()
+    },
+  }
+}
+
+/** What all tests of a file share: it ends after the last of them. */
+export function fileScope(): TestScope {
+  const scope = openScope()
+  after(() => scope.end())
+  return scope
 }
 
 /** Asks again until it holds; what cannot be asked yet does not hold. Fails after ten seconds. */

@@ -1,4 +1,4 @@
-/** Publications read from JSON text without parsing their payload: its bytes are what is compared. */
+/** Publications read from JSON text without parsing the payload: its bytes are compared. */
 import assert from 'node:assert/strict'
 
 /** What a client was told of one publication, whatever the transport. */

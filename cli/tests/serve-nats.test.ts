@@ -59,7 +59,7 @@ test('a second signal ends at once what the first one leaves waiting', async (t)
   const { node } = await serve(t, { TIDEGATE_NATS_URL: nats.url })
   await node.logged('nats_connected')
   // Frozen, it does not answer the flush that a clean end waits for.
-  nats.signal('SIGSTOP')
+  await nats.freeze()
   t.after(() => nats.signal('SIGCONT'))
   node.child.kill('SIGTERM')
   await node.logged('draining')
@@ -74,7 +74,7 @@ test('an end that takes longer than the grace time is cut short, and exits with 
     TIDEGATE_SHUTDOWN_GRACE_SECONDS: '1',
   })
   await node.logged('nats_connected')
-  nats.signal('SIGSTOP')
+  await nats.freeze()
   t.after(() => nats.signal('SIGCONT'))
   node.child.kill('SIGTERM')
   assert.equal(await node.exit(), 0)

@@ -8,9 +8,9 @@ import { mint } from '../../gateway/tests/tokens.js'
 import { TestClient } from '../../gateway/tests/websocket-client.js'
 import { listenEverywhere, type Listener } from './listeners.js'
 import { jsonPayloads, otherPayloads, serviceOnlyPayloads, type Payload } from './payloads.js'
-import { fileScope, startNode, type NodeProcess } from './processes.js'
+import { limit, fileScope, startNode, type NodeProcess } from './processes.js'
 
-/** Delivery is tested here, not limits: polls must bridge hundreds of publications, some of 60 KB. */
+/** Not limits are tested here: polls must bridge hundreds of publications, some of 60 KB. */
 const roomy = {
   TIDEGATE_FRAMES_PER_SECOND_MAX: '10000',
   TIDEGATE_FRAMES_BURST_MAX: '10000',
@@ -109,42 +109,54 @@ function everywhere(t: TestContext, channel: string): Promise<Listener[]> {
   return listenEverywhere(t, nodes, reader, [channel, 'stocks.*'])
 }
 
-test('what a NATS client publishes reaches every transport on both nodes, bytes equal (PROTOCOL 11.1, 11.2, 5.1, 5.2, 5.3, 5.4, 6.3)', async (t) => {
-  const listeners = await everywhere(t, 'stocks.service')
-  const payloads = [...jsonPayloads, ...otherPayloads, ...serviceOnlyPayloads]
-  for (const payload of payloads) publishByService('stocks.service', payload)
-  await assertHeard(listeners, 'stocks.service', payloads, undefined)
-})
+test(
+  'what a NATS client publishes reaches all (PROTOCOL 11.1, 11.2, 5.1, 5.2, 5.3, 5.4, 6.3)',
+  limit,
+  async (t) => {
+    const listeners = await everywhere(t, 'stocks.service')
+    const payloads = [...jsonPayloads, ...otherPayloads, ...serviceOnlyPayloads]
+    for (const payload of payloads) publishByService('stocks.service', payload)
+    await assertHeard(listeners, 'stocks.service', payloads, undefined)
+  },
+)
 
-test('what a JSON WebSocket on one node publishes reaches every transport on both (PROTOCOL 4.11, 4.12, 5.5)', async (t) => {
-  const listeners = await everywhere(t, 'stocks.socket')
-  const client = await TestClient.connect(t, first.ws, writer)
-  const payloads = [
-    ...jsonPayloads.filter((one) => one.contentType === undefined),
-    ...otherPayloads,
-  ]
-  for (const [id, payload] of payloads.entries()) {
-    client.socket.send(
-      publishText(`"type":"publish","id":${id},"channel":"stocks.socket"`, payload),
-    )
-    assert.equal((await client.find('published')).id, id, payload.name)
-  }
-  await assertHeard(listeners, 'stocks.socket', payloads, 'writer-é')
-})
+test(
+  'what a JSON WebSocket of one node publishes reaches all (PROTOCOL 4.11, 4.12, 5.5)',
+  limit,
+  async (t) => {
+    const listeners = await everywhere(t, 'stocks.socket')
+    const client = await TestClient.connect(t, first.ws, writer)
+    const payloads = [
+      ...jsonPayloads.filter((one) => one.contentType === undefined),
+      ...otherPayloads,
+    ]
+    for (const [id, payload] of payloads.entries()) {
+      client.socket.send(
+        publishText(`"type":"publish","id":${id},"channel":"stocks.socket"`, payload),
+      )
+      assert.equal((await client.find('published')).id, id, payload.name)
+    }
+    await assertHeard(listeners, 'stocks.socket', payloads, 'writer-é')
+  },
+)
 
-test('what a MessagePack WebSocket publishes reaches every transport on both nodes (PROTOCOL 4.13, 5.4)', async (t) => {
-  const listeners = await everywhere(t, 'stocks.packed')
-  const client = await TestClient.connect(t, first.ws, writer, 'tidegate.v1.msgpack')
-  const payloads = [...jsonPayloads, ...otherPayloads, ...serviceOnlyPayloads]
-  for (const [id, { bytes, contentType, name }] of payloads.entries()) {
-    const frame = { type: 'publish', id, channel: 'stocks.packed', data: bytes }
-    const answer = await client.ask(contentType === undefined ? frame : { ...frame, contentType })
-    assert.equal(answer.type, 'published', `${name} ${JSON.stringify(answer)}`)
-  }
-  await assertHeard(listeners, 'stocks.packed', payloads, 'writer-é')
-})
+test(
+  'what a MessagePack WebSocket publishes reaches all (PROTOCOL 4.13, 5.4)',
+  limit,
+  async (t) => {
+    const listeners = await everywhere(t, 'stocks.packed')
+    const client = await TestClient.connect(t, first.ws, writer, 'tidegate.v1.msgpack')
+    const payloads = [...jsonPayloads, ...otherPayloads, ...serviceOnlyPayloads]
+    for (const [id, { bytes, contentType, name }] of payloads.entries()) {
+      const frame = { type: 'publish', id, channel: 'stocks.packed', data: bytes }
+      const answer = await client.ask(contentType === undefined ? frame : { ...frame, contentType })
+      assert.equal(answer.type, 'published', `${name} ${JSON.stringify(answer)}`)
+    }
+    await assertHeard(listeners, 'stocks.packed', payloads, 'writer-é')
+  },
+)
 
-test('what POST /v1/publish on the other node publishes reaches every transport on both (PROTOCOL 8.1, 5.5)', async (t) => {
+test('what is posted to the other node reaches all (PROTOCOL 8.1, 5.5)', limit, async (t) => {
   const listeners = await everywhere(t, 'stocks.post')
   const payloads = [
     ...jsonPayloads.filter((one) => one.contentType === undefined),
@@ -155,124 +167,144 @@ test('what POST /v1/publish on the other node publishes reaches every transport 
   await assertHeard(listeners, 'stocks.post', payloads, 'writer-é')
 })
 
-test('a numbered stream arrives whole and in order, the same for all of a node (PROTOCOL 5.7, 7.5, 11.4)', async (t) => {
-  const count = 300
-  const channel = 'stocks.numbers'
-  const listeners = await listenEverywhere(t, nodes, reader, [channel])
-  const client = await TestClient.connect(t, first.ws, writer)
-  const text = (from: string, n: number): string => `{"from":"${from}","n":${n}}`
-  for (let n = 0; n < count; n += 1) {
-    service.publish(`rt.pub.${channel}`, text('service', n))
-    client.send({ type: 'publish', id: n, channel, data: { from: 'socket', n } })
-    if (n % 3 === 0) await post(second, `{"channel":"${channel}","data":${text('post', n)}}`)
-  }
-  const total = count * 2 + count / 3
-  for (const listener of listeners) await listener.untilHeard(total)
-  for (const node of nodes) {
-    const orders = listeners
-      .filter((listener) => listener.node === node)
-      .map((listener) => listener.heard.map(({ payload }) => payload.toString()))
-    for (const order of orders) assert.deepEqual(order, orders[0])
-    const numbers = (from: string): number[] =>
-      (orders[0] ?? [])
-        .map((line) => JSON.parse(line) as { from: string; n: number })
-        .filter((one) => one.from === from)
-        .map(({ n }) => n)
-    const all = Array.from({ length: count }, (_, n) => n)
-    assert.deepEqual(numbers('service'), all)
-    assert.deepEqual(numbers('socket'), all)
-    assert.deepEqual(
-      numbers('post'),
-      all.filter((n) => n % 3 === 0),
-    )
-  }
-  for (const listener of listeners) assert.deepEqual(listener.gaps, [])
-})
+test(
+  'a numbered stream arrives whole, in one order for all of a node (PROTOCOL 5.7, 7.5, 11.4)',
+  limit,
+  async (t) => {
+    const count = 300
+    const channel = 'stocks.numbers'
+    const listeners = await listenEverywhere(t, nodes, reader, [channel])
+    const client = await TestClient.connect(t, first.ws, writer)
+    const text = (from: string, n: number): string => `{"from":"${from}","n":${n}}`
+    for (let n = 0; n < count; n += 1) {
+      service.publish(`rt.pub.${channel}`, text('service', n))
+      client.send({ type: 'publish', id: n, channel, data: { from: 'socket', n } })
+      if (n % 3 === 0) await post(second, `{"channel":"${channel}","data":${text('post', n)}}`)
+    }
+    const total = count * 2 + count / 3
+    for (const listener of listeners) await listener.untilHeard(total)
+    for (const node of nodes) {
+      const orders = listeners
+        .filter((listener) => listener.node === node)
+        .map((listener) => listener.heard.map(({ payload }) => payload.toString()))
+      for (const order of orders) assert.deepEqual(order, orders[0])
+      const numbers = (from: string): number[] =>
+        (orders[0] ?? [])
+          .map((line) => JSON.parse(line) as { from: string; n: number })
+          .filter((one) => one.from === from)
+          .map(({ n }) => n)
+      const all = Array.from({ length: count }, (_, n) => n)
+      assert.deepEqual(numbers('service'), all)
+      assert.deepEqual(numbers('socket'), all)
+      assert.deepEqual(
+        numbers('post'),
+        all.filter((n) => n % 3 === 0),
+      )
+    }
+    for (const listener of listeners) assert.deepEqual(listener.gaps, [])
+  },
+)
 
-test('services hear what clients publish: bytes, content type and sender (PROTOCOL 11.3)', async (t) => {
-  const heard: (readonly (string | undefined)[])[] = []
-  const subscription = service.subscribe('rt.pub.stocks.heard', {
-    callback: (_, { data, headers }) => {
-      const header = (name: string): string | undefined => headers?.get(name) || undefined
-      const text = Buffer.from(data).toString()
-      heard.push([text, header('Content-Type'), header('Tidegate-Sender')])
-    },
-  })
-  t.after(() => subscription.unsubscribe())
-  await service.flush()
-  const client = await TestClient.connect(t, first.ws, writer)
-  const data = '{ "n": 12345678901234567890 }'
-  client.socket.send(`{"type":"publish","id":1,"channel":"stocks.heard","data": ${data} }`)
-  await client.find('published')
-  await post(second, `{"channel":"stocks.heard","base64":"aGk=","contentType":"text/plain"}`)
-  await post(second, `{"channel":"stocks.heard","base64":"aGk=","sender":"somebody else"}`)
-  await until(() => heard.length === 3)
-  assert.deepEqual(heard, [
-    [data, undefined, 'writer-é'],
-    ['hi', 'text/plain', 'writer-é'],
-    ['hi', octets, 'writer-é'],
-  ])
-})
-
-test('of headers that occur twice the last counts, an overlong one none (PROTOCOL 11.2)', async (t) => {
-  const listeners = await listenEverywhere(t, nodes, reader, ['stocks.headers'])
-  const publish = (pairs: readonly (readonly [string, string])[]): void => {
-    const headers = natsHeaders()
-    for (const [name, value] of pairs) headers.append(name, value)
-    service.publish('rt.pub.stocks.headers', '1', { headers })
-  }
-  publish([
-    ['Tidegate-Sender', 'forged'],
-    ['Content-Type', 'application/json'],
-    ['Tidegate-Sender', 'true'],
-    ['Content-Type', 'text/plain'],
-  ])
-  publish([
-    ['Tidegate-Sender', 's'.repeat(257)],
-    ['Content-Type', `text/${'p'.repeat(257)}`],
-    ['Other', 'ignored'],
-  ])
-  for (const listener of listeners) {
-    await listener.untilHeard(2)
-    const shown = listener.heard.map(({ sender, contentType }) => [sender, contentType])
-    assert.deepEqual(shown, [
-      ['true', 'text/plain'],
-      [undefined, undefined],
+test(
+  'services hear bytes, content type and sender of clients (PROTOCOL 11.3)',
+  limit,
+  async (t) => {
+    const heard: (readonly (string | undefined)[])[] = []
+    const subscription = service.subscribe('rt.pub.stocks.heard', {
+      callback: (_, { data, headers }) => {
+        const header = (name: string): string | undefined => headers?.get(name) || undefined
+        const text = Buffer.from(data).toString()
+        heard.push([text, header('Content-Type'), header('Tidegate-Sender')])
+      },
+    })
+    t.after(() => subscription.unsubscribe())
+    await service.flush()
+    const client = await TestClient.connect(t, first.ws, writer)
+    const data = '{ "n": 12345678901234567890 }'
+    client.socket.send(`{"type":"publish","id":1,"channel":"stocks.heard","data": ${data} }`)
+    await client.find('published')
+    await post(second, `{"channel":"stocks.heard","base64":"aGk=","contentType":"text/plain"}`)
+    await post(second, `{"channel":"stocks.heard","base64":"aGk=","sender":"somebody else"}`)
+    await until(() => heard.length === 3)
+    assert.deepEqual(heard, [
+      [data, undefined, 'writer-é'],
+      ['hi', 'text/plain', 'writer-é'],
+      ['hi', octets, 'writer-é'],
     ])
-  }
-})
+  },
+)
 
-test('what is too large is a gap on every transport, and the next one arrives (PROTOCOL 5.6)', async (t) => {
-  const names = ['stocks.*', 'stocks.large']
-  const listeners = await listenEverywhere(t, nodes, reader, names)
-  service.publish('rt.pub.stocks.large', Buffer.alloc(65_537, 0x20))
-  for (const listener of listeners) await listener.untilGaps(2)
-  service.publish('rt.pub.stocks.large', 'true')
-  for (const listener of listeners) {
-    await listener.untilHeard(2)
-    assert.deepEqual(listener.gaps.map(({ channel }) => channel).sort(), names)
-    // Whoever is between two polls learns only that the node no longer has everything (7.6).
-    const isPoll = listener.transport.endsWith('poll')
-    const reasons = isPoll ? /^(?:too_large|cursor_expired)$/ : /^too_large$/
-    for (const { reason } of listener.gaps) assert.match(reason, reasons)
-  }
-})
+test(
+  'of a header twice the last counts, an overlong one is absent (PROTOCOL 11.2)',
+  limit,
+  async (t) => {
+    const listeners = await listenEverywhere(t, nodes, reader, ['stocks.headers'])
+    const publish = (pairs: readonly (readonly [string, string])[]): void => {
+      const headers = natsHeaders()
+      for (const [name, value] of pairs) headers.append(name, value)
+      service.publish('rt.pub.stocks.headers', '1', { headers })
+    }
+    publish([
+      ['Tidegate-Sender', 'forged'],
+      ['Content-Type', 'application/json'],
+      ['Tidegate-Sender', 'true'],
+      ['Content-Type', 'text/plain'],
+    ])
+    publish([
+      ['Tidegate-Sender', 's'.repeat(257)],
+      ['Content-Type', `text/${'p'.repeat(257)}`],
+      ['Other', 'ignored'],
+    ])
+    for (const listener of listeners) {
+      await listener.untilHeard(2)
+      const shown = listener.heard.map(({ sender, contentType }) => [sender, contentType])
+      assert.deepEqual(shown, [
+        ['true', 'text/plain'],
+        [undefined, undefined],
+      ])
+    }
+  },
+)
 
-test('below the prefix, what is no channel is dropped and counted (PROTOCOL 11.1)', async (t) => {
-  const listeners = await listenEverywhere(t, nodes, reader, ['stocks.*'])
-  const line = 'tidegate_publications_dropped_total{reason="bad_channel"}'
-  const before = await Promise.all(nodes.map((node) => node.metric(line)))
-  for (const name of ['ü', 'a/b', 'x'.repeat(160), 'good'])
-    service.publish(`rt.pub.stocks.${name}`, '1')
-  for (const listener of listeners) await listener.untilHeard(1)
-  const after = await Promise.all(nodes.map((node) => node.metric(line)))
-  assert.deepEqual(
-    after.map((count, at) => Number(count) - Number(before[at])),
-    [3, 3],
-  )
-  for (const { heard } of listeners)
+test(
+  'what is too large is a gap on every transport, the next one arrives (PROTOCOL 5.6)',
+  limit,
+  async (t) => {
+    const names = ['stocks.*', 'stocks.large']
+    const listeners = await listenEverywhere(t, nodes, reader, names)
+    service.publish('rt.pub.stocks.large', Buffer.alloc(65_537, 0x20))
+    for (const listener of listeners) await listener.untilGaps(2)
+    service.publish('rt.pub.stocks.large', 'true')
+    for (const listener of listeners) {
+      await listener.untilHeard(2)
+      assert.deepEqual(listener.gaps.map(({ channel }) => channel).sort(), names)
+      // Whoever is between two polls learns only that the node no longer has everything (7.6).
+      const isPoll = listener.transport.endsWith('poll')
+      const reasons = isPoll ? /^(?:too_large|cursor_expired)$/ : /^too_large$/
+      for (const { reason } of listener.gaps) assert.match(reason, reasons)
+    }
+  },
+)
+
+test(
+  'below the prefix, what is no channel is dropped and counted (PROTOCOL 11.1)',
+  limit,
+  async (t) => {
+    const listeners = await listenEverywhere(t, nodes, reader, ['stocks.*'])
+    const line = 'tidegate_publications_dropped_total{reason="bad_channel"}'
+    const before = await Promise.all(nodes.map((node) => node.metric(line)))
+    for (const name of ['ü', 'a/b', 'x'.repeat(160), 'good'])
+      service.publish(`rt.pub.stocks.${name}`, '1')
+    for (const listener of listeners) await listener.untilHeard(1)
+    const after = await Promise.all(nodes.map((node) => node.metric(line)))
     assert.deepEqual(
-      heard.map((one) => one.channel),
-      ['stocks.good'],
+      after.map((count, at) => Number(count) - Number(before[at])),
+      [3, 3],
     )
-})
+    for (const { heard } of listeners)
+      assert.deepEqual(
+        heard.map((one) => one.channel),
+        ['stocks.good'],
+      )
+  },
+)

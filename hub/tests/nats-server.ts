@@ -1,6 +1,14 @@
 /** A real nats-server for a test: a port of its own, killed and restarted at will, gone with it. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -57,7 +65,13 @@ export class NatsServer {
     this.#process = started.process
   }
 
-  /** SIGSTOP and SIGCONT freeze and thaw it; SIGUSR2 makes it a lame duck. */
+  /** Resolves when all of its threads have stopped: until then it may still answer. */
+  async freeze(): Promise<void> {
+    this.signal('SIGSTOP')
+    await until(() => isStopped(this.#process.pid))
+  }
+
+  /** SIGCONT thaws it; SIGUSR2 makes it a lame duck. */
   signal(name: NodeJS.Signals): void {
     this.#process.kill(name)
   }
@@ -100,6 +114,15 @@ async function spawnServer(
     return portIn(join(ports, `nats-server_${process.pid}.ports`))
   })
   return { port: chosen, process }
+}
+
+/** Linux tells; elsewhere the signal has to do. */
+function isStopped(pid: number | undefined): boolean {
+  const tasks = `/proc/${pid}/task`
+  if (!existsSync(tasks)) return true
+  return readdirSync(tasks).every((id) => {
+    return /^\d+ \(.*\) [Tt] /.test(readFileSync(join(tasks, id, 'stat'), 'utf8'))
+  })
 }
 
 /** Undefined until the server has written the whole file. */
