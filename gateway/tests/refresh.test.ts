@@ -16,7 +16,7 @@ function tokenAt(clock: FakeClock, seconds: number, claims: TestClaims = {}): st
 }
 
 for (const { name, subprotocol } of testFormats) {
-  test(`${name}: a connection that is refreshed outlives its first token (PROTOCOL 3.9)`, async (t) => {
+  test(`${name}: a refreshed connection outlives its first token (PROTOCOL 3.9)`, async (t) => {
     const clock = new FakeClock()
     const { ws } = await startTestGateway(t, { clock })
     const client = await TestClient.connect(t, ws, tokenAt(clock, 10), subprotocol)
@@ -95,7 +95,7 @@ test('a refresh may permit more, to subscribe and to publish (PROTOCOL 3.9)', as
   assert.equal((await client.ask(frame)).type, 'published')
 })
 
-test('a refresh that shortens the life of the connection counts, too (PROTOCOL 3.9, 3.10)', async (t) => {
+test('a refresh may shorten the life of its connection (PROTOCOL 3.9, 3.10)', async (t) => {
   const clock = new FakeClock()
   // No heartbeat comes in between that would look at the time by chance.
   const { ws } = await startTestGateway(t, { clock, random: () => 0.999 })
@@ -125,7 +125,7 @@ test('many refreshes leave nothing behind that is visited later', async (t) => {
   assert.ok(heartbeats.length >= 3 && heartbeats.length <= 4, String(heartbeats.length))
 })
 
-test('a subscription that waits for the broker ends with its permission (PROTOCOL 3.9)', async (t) => {
+test('a subscription that waits ends with its permission (PROTOCOL 3.9)', async (t) => {
   const broker = new FakeBroker()
   const { ws, counters } = await startTestGateway(t, { broker })
   const client = await TestClient.connect(t, ws, mint({ subscribe: ['chat.*'] }))

@@ -52,7 +52,7 @@ for (const { name, subprotocol } of testFormats) {
   })
 }
 
-test('the first heartbeat comes at a random moment of the first interval (PROTOCOL 10.1)', async (t) => {
+test('the first heartbeat comes at a random moment (PROTOCOL 10.1)', async (t) => {
   const clock = new FakeClock()
   const draws = [0.9, 0.1]
   const { ws } = await startTestGateway(t, { clock, random: () => draws.shift() ?? 0 })
@@ -79,7 +79,7 @@ test('what was due when the connection is gone is nobody’s business', async (t
   assert.equal(counters.expirations, 0)
 })
 
-test('what was on its way when a connection is closed still arrives, before the close', async (t) => {
+test('what was on its way when a connection is closed comes before the close', async (t) => {
   const clock = new FakeClock()
   const { ws, broker } = await startTestGateway(t, { clock })
   const exp = Math.floor(clock.now() / 1000) + 10
