@@ -134,5 +134,5 @@ async function leave(node: Node, graceSeconds: number): Promise<void> {
 
 function open({ counters }: Node): number {
   const { websocket, sse, poll } = counters.connections
-  return websocket + sse + poll + counters.publishing
+  return websocket + sse + poll + counters.publishesPending
 }

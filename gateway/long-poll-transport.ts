@@ -123,7 +123,7 @@ function pendingProblem(node: Node): Problem | undefined {
 }
 
 function questionOfQuery(node: Node, query: URLSearchParams): Read<PollQuestion> {
-  const text = query.get('wait') ?? String(limits.pollWaitSecondsDefault)
+  const text = query.get('wait') ?? String(defaultWait(node))
   const wait = /^\d{1,4}$/.test(text) ? Number(text) : undefined
   if (!isWait(node, wait)) return badWait(node)
   const cursor = query.get('cursor') ?? undefined
@@ -137,7 +137,7 @@ function questionOfBody(node: Node, body: Uint8Array): Read<PollQuestion> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return bad('The body must be an object.')
   }
-  const { channels = [], cursor, wait = limits.pollWaitSecondsDefault } = value as BodyMembers
+  const { channels = [], cursor, wait = defaultWait(node) } = value as BodyMembers
   if (!isStrings(channels)) return bad('"channels" must be a list of strings.')
   if (cursor !== undefined && typeof cursor !== 'string') return bad('"cursor" must be a string.')
   if (!isWait(node, wait)) return badWait(node)
@@ -160,6 +160,11 @@ function isWait(node: Node, wait: unknown): wait is number {
 
 function maxWait(node: Node): number {
   return node.settings.pollWaitSecondsMax
+}
+
+/** Less where the operator allows less: a poll that says nothing must not be a bad request. */
+function defaultWait(node: Node): number {
+  return Math.min(limits.pollWaitSecondsDefault, maxWait(node))
 }
 
 function badWait(node: Node): Read<PollQuestion> {

@@ -22,11 +22,11 @@ export function handlePublish(node: Node, res: HttpResponse, request: Request): 
       res.onAborted(() => {
         isOpen = false
       })
-      node.counters.publishing += 1
-      const published = publish(node, request, body).finally(() => {
-        node.counters.publishing -= 1
+      node.counters.publishesPending += 1
+      const pending = publish(node, request, body).finally(() => {
+        node.counters.publishesPending -= 1
       })
-      published.then(
+      pending.then(
         (problem) => {
           if (problem === undefined) node.counters.publicationsAccepted += 1
           if (!isOpen) return

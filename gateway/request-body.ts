@@ -16,7 +16,7 @@ export interface BodyReader {
 }
 
 /**
- * Registers `onData`; the caller's route must not. `onAborted` is registered too: a client that
+ * Registers `onData` and `onAborted`; the route must not, before `done`. A client that
  * leaves while it sends is simply forgotten.
  */
 export function readBody(node: Node, res: HttpResponse, reader: BodyReader): void {
@@ -31,59 +31,63 @@ export function readBody(node: Node, res: HttpResponse, reader: BodyReader): voi
   })
 }
 
+/** A body that is not complete yet. */
+interface PartialBody {
+  readonly res: HttpResponse
+  readonly reader: BodyReader
+  readonly received: GrowingBytes
+}
+
 class BodyRequest implements DueItem {
-  readonly #node: Node
-  readonly #res: HttpResponse
-  readonly #reader: BodyReader
+  readonly #bytesMax: number
   readonly #deadline: number
-  /** Undefined once it is answered, or the client is gone. */
-  #body: GrowingBytes | undefined = new GrowingBytes()
+  /** Undefined once it is complete or over: the wheel holds the request on for a while. */
+  #partial: PartialBody | undefined
 
   constructor(node: Node, res: HttpResponse, reader: BodyReader) {
-    this.#node = node
-    this.#res = res
-    this.#reader = reader
     const now = node.clock.now()
+    this.#bytesMax = node.settings.frameBytesMax
     this.#deadline = now + bodySecondsMax * 1000
+    this.#partial = { res, reader, received: new GrowingBytes() }
     node.wheel.add(this, now + nudgeMs)
   }
 
   /** The engine takes the chunk back when this returns. */
   receive(chunk: Uint8Array, isLast: boolean): void {
-    if (this.#body === undefined) return
-    const { frameBytesMax } = this.#node.settings
-    if (this.#body.length + chunk.length > frameBytesMax) {
-      const detail = `A request body has at most ${frameBytesMax} bytes.`
-      return this.#fail({ code: 'too_large', detail })
+    if (this.#partial === undefined) return
+    const { reader, received } = this.#partial
+    if (received.length + chunk.length > this.#bytesMax) {
+      const detail = `A request body has at most ${this.#bytesMax} bytes.`
+      return this.#fail(reader, { code: 'too_large', detail })
     }
-    this.#body.append(chunk)
+    received.append(chunk)
     if (!isLast) return
-    const bytes = this.#body.bytes
     this.forget()
-    this.#reader.done(bytes)
+    reader.done(received.bytes)
   }
 
   forget(): void {
-    this.#body = undefined
+    this.#partial = undefined
   }
 
   due(now: number): number | undefined {
-    if (this.#body === undefined) return undefined
+    if (this.#partial === undefined) return undefined
+    const { res, reader } = this.#partial
     if (now < this.#deadline) {
-      this.#res.pause()
-      this.#res.resume()
+      res.pause()
+      res.resume()
       return Math.min(now + nudgeMs, this.#deadline)
     }
     const detail = `The request body did not arrive within ${bodySecondsMax} seconds.`
-    this.#fail({ code: 'request_timeout', detail })
+    this.#fail(reader, { code: 'request_timeout', detail })
     return undefined
   }
 
   leave(): void {}
 
-  #fail(problem: Problem): void {
+  #fail(reader: BodyReader, problem: Problem): void {
     this.forget()
-    this.#reader.failed(problem)
+    reader.failed(problem)
   }
 }
 

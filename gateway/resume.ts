@@ -55,7 +55,8 @@ export function resume(
   const shown = cursor?.ephemeral
   const publications: Publication[] = []
   const gaps: Gap[] = []
-  const recovered: Record<string, boolean> = {}
+  // No prototype: `__proto__` is a channel like any other.
+  const recovered = Object.create(null) as Record<string, boolean>
   for (const subscription of subscriptions) {
     const { name } = subscription.interest
     // A channel that is new in this request begins now, as it would without a cursor.

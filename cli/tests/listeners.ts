@@ -65,10 +65,6 @@ export class Listener {
     )
   }
 
-  async untilEnded(): Promise<string> {
-    return until(() => this.ended)
-  }
-
   async #until(
     holds: () => boolean,
     patienceMs: number | undefined,

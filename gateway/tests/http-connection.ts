@@ -56,7 +56,7 @@ export class HttpConnection {
     return this.answer(question.method)
   }
 
-  /** The next answer, which must be whole. To a `HEAD` it has no content, whatever its head says. */
+  /** The next answer, which must be whole. To a `HEAD` it has no content. */
   async answer(method = 'GET'): Promise<HttpAnswer> {
     await until('an answer', () => this.#headEnd() !== -1)
     const lines = this.#take(this.#headEnd()).split('\r\n')
