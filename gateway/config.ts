@@ -18,6 +18,8 @@ export interface ConfigInputs {
   readonly file?: string | undefined
   /** What bounds `connectionsMax`; read from the system if absent. */
   readonly openFilesMax?: number | undefined
+  /** A node needs a key to verify tokens with, and does not start without one. */
+  readonly needsKey?: boolean | undefined
 }
 
 export interface LoadedConfig {
@@ -82,7 +84,8 @@ export function loadConfigWithSources(inputs: ConfigInputs): LoadedConfig {
   const entries = settingEntries.map(([key, { env }]) => [key, values[env]])
   const config = Object.fromEntries(entries) as { -readonly [Key in keyof Config]: Config[Key] }
   const cap = connectionsCap(inputs.openFilesMax ?? readFileLimit().openFilesMax)
-  faults.push(...findConflicts(config, cap, (key) => faulty.has(settings[key].env)))
+  const bounds = { connectionsCap: cap, needsKey: inputs.needsKey ?? false }
+  faults.push(...findConflicts(config, bounds, (key) => faulty.has(settings[key].env)))
   if (faults.length > 0) throw new ConfigError(faults)
 
   if (config.connectionsMax === 0) config.connectionsMax = cap

@@ -193,6 +193,21 @@ test('all faults are told at once, of the file, the environment and between sett
   ])
 })
 
+test('a node without any key is told so, together with the other faults', () => {
+  const env = { TIDEGATE_FOO: '1' }
+  assert.deepEqual(faultsOf({ env, needsKey: true }), [
+    'TIDEGATE_FOO (environment): there is no such setting; the README lists them all',
+    'TIDEGATE_JWT_SECRET: no key to verify tokens with; set it, or ' +
+      'TIDEGATE_JWT_PUBLIC_KEY_FILES, TIDEGATE_JWKS_FILE or TIDEGATE_JWKS_URL',
+  ])
+  assert.deepEqual(faultsOf({ env: { TIDEGATE_JWT_SECRET: secret }, needsKey: true }), [])
+  const address = { TIDEGATE_JWKS_URL: 'https://issuer.example/keys' }
+  assert.deepEqual(faultsOf({ env: address, needsKey: true }), [])
+  // Nothing is known of a faulty source: it is the only fault.
+  const faulty = { TIDEGATE_JWKS_FILE: '/no/such/file' }
+  assert.equal(faultsOf({ env: faulty, needsKey: true }).length, 1)
+})
+
 test('variables that Kubernetes sets for a Service of our name are explained', () => {
   const [fault] = faultsOf({ env: { TIDEGATE_SERVICE_HOST: '10.0.0.1' } })
   assert.match(fault ?? '', /enableServiceLinks: false/)
