@@ -14,7 +14,7 @@ const fileKeys = [
   'natsKeyFile',
 ] as const
 
-/** Rejects with a sentence, which names the settings, when something that is needed to reach NATS cannot be used. */
+/** Rejects with a sentence, which names the settings, when what leads to NATS cannot be used. */
 export async function createBroker(
   config: Config,
   clock: Clock,

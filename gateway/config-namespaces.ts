@@ -64,8 +64,9 @@ export const namespacesSetting: Setting<Namespaces> = {
   env: 'TIDEGATE_NAMESPACES',
   fallback: new Map(Object.entries(defaultNamespaces).map(entryOf)),
   allowed:
-    'JSON of one namespace or more: by name, `history` (`false`, or `messagesPerChannel`, `maxAgeSeconds`, `maxBytes`, ' +
-    '`storage` `file` or `memory`, `replicas` 1 to 5) and `patterns` (`true` or `false`)',
+    'JSON of one namespace or more: by name, `history` (`false`, or `messagesPerChannel`, ' +
+    '`maxAgeSeconds`, `maxBytes`, `storage` `file` or `memory`, `replicas` 1 to 5) and ' +
+    '`patterns` (`true` or `false`)',
   help: 'the namespaces; a channel of any other is refused',
   schema,
   isSecret: false,

@@ -1,4 +1,4 @@
-/** The demo's service as a process: as any service it knows NATS, its login and its subjects. */
+/** The service of the demo as a process of its own: it knows NATS, its login and its subjects. */
 import { createBroker } from '../build/cli/broker.js'
 import { readMonthlyPrices } from '../build/examples/stocks/monthly-prices.js'
 import { startStocksService } from '../build/examples/stocks/service.js'
