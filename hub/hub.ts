@@ -200,6 +200,8 @@ export class Hub {
       this.counters.publicationsBadChannel += 1
       return
     }
+    // It lingers for who may come back: nobody hears this, and nothing keeps it.
+    if (interest.ring === undefined && interest.subscriptions.length === 0) return
     this.#arrival += 1
     const publication = new Publication(
       channel,
@@ -207,7 +209,8 @@ export class Hub {
       this.#clock.now(),
       boundedHeader(message, 'Tidegate-Sender'),
       boundedHeader(message, 'Content-Type'),
-      message.payload.slice(),
+      // Over NATS it is a Buffer, whose slice() is a view of the whole chunk that was read.
+      new Uint8Array(message.payload),
       this.#arrival,
     )
     if (interest.ring !== undefined) this.rings.push(interest.ring, publication)

@@ -72,7 +72,7 @@ export class MemoryBroker implements Broker {
       Object.hasOwn(headers, name) ? headers[name] : undefined
     if (this.#isDelivering) {
       if (this.#waiting.length >= waitingMax) return unavailable
-      this.#waiting.push({ subject, payload: payload.slice(), header })
+      this.#waiting.push({ subject, payload: new Uint8Array(payload), header })
     } else {
       this.#deliverAll({ subject, payload, header })
     }

@@ -150,7 +150,7 @@ export class NatsSession {
     if (!entries.every(([, value]) => isHeaderValue(value))) return false
     try {
       // nats.js reads the payload a microtask later; the caller may have reused it by then.
-      const copy = payload.slice()
+      const copy = new Uint8Array(payload)
       if (entries.length === 0) {
         this.#connection.publish(subject, copy)
         return true

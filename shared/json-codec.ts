@@ -43,7 +43,7 @@ function readPayload(bytes: Uint8Array, members: Members): Payload | string {
   if (hasData) {
     if (contentType !== undefined) return 'contentType goes with base64; data is JSON'
     const raw = rawMember(bytes, 'data')
-    return raw === undefined ? 'data is missing' : { payload: raw.slice() }
+    return raw === undefined ? 'data is missing' : { payload: new Uint8Array(raw) }
   }
   if (contentType !== undefined && !isContentType(contentType)) return 'contentType is not valid'
   const payload = typeof base64 === 'string' ? decodeBase64(base64) : undefined

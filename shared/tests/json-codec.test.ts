@@ -254,3 +254,13 @@ test('random bytes and mutated frames give a result, never an exception (PROTOCO
     { numRuns: 5000 },
   )
 })
+
+test('a payload is its own bytes, also of a body that is a Buffer', () => {
+  const body = Buffer.from('{"channel":"a","data":[1,2,3]}')
+  const result = decodePublishBody(body)
+  assert.ok(result.ok)
+  const { payload } = result.request
+  body.fill(0)
+  assert.equal(text(payload), '[1,2,3]')
+  assert.equal(payload.buffer.byteLength, payload.length)
+})
