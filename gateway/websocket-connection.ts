@@ -279,8 +279,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   }
 
   /**
-   * What is published after the welcome must arrive: so it waits for the broker. If that is away, it
-   * does not; the subscriptions stand, and hear of a gap when it is back (PROTOCOL 10.6).
+   * What is published after the welcome must arrive: so it waits for the broker. If that is away
+   * it does not; the subscriptions stand, and hear of a gap when it is back (PROTOCOL 10.6).
    */
   async #confirmClaimed(waits: Subscription[], refused: [string, FrameRefusal][]): Promise<void> {
     const { hub } = this.node
