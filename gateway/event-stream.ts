@@ -41,7 +41,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   /** A visit of `nudge` is planned: one at a time, however often the stream blocks. */
   #isNudged = false
   #isBehind = false
-  #lossy: Set<Subscription> | undefined = undefined
+  /** What a stream that is behind must be told when it is live again; undefined: nothing. */
+  #lossy: Map<Subscription, GapReason> | undefined = undefined
   #heartbeatAt = 0
 
   constructor(
@@ -110,8 +111,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     if (scope === undefined) return
     if (this.#isBehind) {
       this.#node.counters.deliveriesDropped.sse += 1
-      this.#lossy ??= new Set()
-      this.#lossy.add(subscription)
+      this.#lose(subscription, 'slow_consumer')
       return
     }
     this.#node.counters.deliveries.sse += 1
@@ -120,6 +120,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   }
 
   gap(reason: GapReason, subscription: Subscription): void {
+    if (this.#isBehind) return this.#lose(subscription, reason)
     this.#node.counters.gap(reason)
     const gap = { channel: subscription.interest.name, reason }
     this.#enqueue(namedEvent('gap', JSON.stringify(gap)))
@@ -276,9 +277,16 @@ export class EventStream implements Subscriber, Flushable, DueItem {
 
   #goLive(): void {
     this.#isBehind = false
-    const lossy = this.#lossy ?? []
+    const lossy = this.#lossy ?? nothingLost
     this.#lossy = undefined
-    for (const subscription of lossy) this.gap('slow_consumer', subscription)
+    for (const [subscription, reason] of lossy) this.gap(reason, subscription)
+  }
+
+  /** One gap for each subscription, whatever is lost; publications that were dropped come first. */
+  #lose(subscription: Subscription, reason: GapReason): void {
+    this.#lossy ??= new Map()
+    if (this.#lossy.get(subscription) === 'slow_consumer') return
+    this.#lossy.set(subscription, reason)
   }
 
   #closed(): void {
@@ -296,4 +304,5 @@ export class EventStream implements Subscriber, Flushable, DueItem {
 }
 
 const nothingQueued: Uint8Array[] = []
+const nothingLost: ReadonlyMap<Subscription, GapReason> = new Map()
 const comment = new TextEncoder().encode(':\n\n')
