@@ -16,6 +16,7 @@ export class DueWheel {
   #cancel: () => void = () => {}
   #lastTick: number
 
+  /** Of a clock that never goes back. */
   constructor(clock: Clock) {
     this.#clock = clock
     this.#lastTick = Math.floor(clock.now() / tickMs)
@@ -54,8 +55,8 @@ export class DueWheel {
     const due =
       missed > this.#slots.size
         ? [...this.#slots.keys()].filter((key) => key <= tick).sort((a, b) => a - b)
-        : Array.from({ length: Math.max(missed, 0) }, (_, at) => this.#lastTick + 1 + at)
-    this.#lastTick = Math.max(tick, this.#lastTick)
+        : Array.from({ length: missed }, (_, at) => this.#lastTick + 1 + at)
+    this.#lastTick = tick
     for (const key of due) this.#visit(key, now)
   }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { TemplatedApp, us_listen_socket, us_socket } from 'uWebSockets.js'
 import type { Clock } from '../hub/clock.js'
 import type { Hub } from '../hub/hub.js'
+import { SteadyClock } from '../hub/steady-clock.js'
 import { addAssets, type Assets } from './assets.js'
 import type { Authenticator } from './authenticator.js'
 import type { Counters } from './counters.js'
@@ -58,7 +59,8 @@ const leftCheckMs = 20
 
 /** Rejects if the port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { settings, clock, engine } = options
+  const { settings, engine } = options
+  const clock = new SteadyClock(options.clock)
   const node: Node = {
     id: randomBytes(8).toString('hex'),
     settings,
