@@ -6,6 +6,7 @@ import type { Authenticator } from './authenticator.js'
 import type { Counters } from './counters.js'
 import type { DueWheel } from './due-wheel.js'
 import type { FlushQueue } from './flush-queue.js'
+import type { OnInternalError } from './internal-error.js'
 import type { Origins } from './origins.js'
 import type { OutboxBudget } from './outbox-budget.js'
 import type { Problem } from './problem.js'
@@ -54,7 +55,7 @@ export interface Node {
   /** Set when the process is told to leave: newcomers are refused. */
   isDraining: boolean
   /** An exception at the top of an engine callback: a bug, told to whoever logs. */
-  readonly onInternalError: (error: unknown) => void
+  readonly onInternalError: OnInternalError
 }
 
 const retryAfterSecondsSpread = 10

@@ -136,3 +136,26 @@ test('items are all that is in the wheel, and none when it has stopped', () => {
   assert.deepEqual([...wheel.items()], [])
   assert.equal(clock.pending, 0)
 })
+
+test('an item that throws is ended, told of, and keeps no other from its visit', () => {
+  const clock = new FakeClock(start)
+  const errors: unknown[] = []
+  const wheel = new DueWheel(clock, (error) => errors.push(error))
+  let ends = 0
+  const throwing: DueItem = {
+    due: () => {
+      throw new Error('due')
+    },
+    leave: () => {
+      ends += 1
+      throw new Error('leave')
+    },
+  }
+  const visits: number[] = []
+  wheel.add(throwing, start + 100)
+  wheel.add(visitor(visits, 1000), start + 100)
+  clock.advance(3000)
+  assert.deepEqual(errors.map(String), ['Error: due', 'Error: leave'])
+  assert.equal(ends, 1)
+  assert.deepEqual(visits, [250, 1250, 2250])
+})
