@@ -1,8 +1,9 @@
 /** Files served as they are, for the demo of the development start. */
 import { readFile } from 'node:fs/promises'
 import type { HttpResponse, TemplatedApp } from 'uWebSockets.js'
+import { answerFault } from './fault.js'
 import type { Node } from './node.js'
-import { sendProblem, statusLine } from './problem.js'
+import { statusLine } from './problem.js'
 
 export interface Asset {
   readonly contentType: string
@@ -18,21 +19,21 @@ export function fileAsset(path: string, contentType: string): Asset {
 }
 
 export function addAssets(app: TemplatedApp, assets: Assets, node: Node): void {
-  for (const [path, asset] of assets) {
-    app.get(path, (res) => {
-      let isOpen = true
-      res.onAborted(() => {
-        isOpen = false
-      })
-      asset.read().then(
-        (body) => isOpen && send(res, asset.contentType, body),
-        (error: unknown) => {
-          node.onInternalError(error)
-          if (!isOpen) return
-          sendProblem(res, { code: 'not_found', detail: 'The file cannot be read.' })
-        },
-      )
-    })
+  for (const [path, asset] of assets) app.get(path, (res) => void answer(node, res, asset))
+}
+
+/** Never rejects. */
+async function answer(node: Node, res: HttpResponse, asset: Asset): Promise<void> {
+  let isOpen = true
+  res.onAborted(() => {
+    isOpen = false
+  })
+  try {
+    const body = await asset.read()
+    if (isOpen) send(res, asset.contentType, body)
+  } catch (error) {
+    if (isOpen) answerFault(node, res, error)
+    else node.onInternalError(error)
   }
 }
 

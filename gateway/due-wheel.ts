@@ -1,5 +1,6 @@
 /** One timer for all connections: each is visited when its heartbeat, deadline or expiry is due. */
 import type { Clock } from '../hub/clock.js'
+import { passOn, type OnInternalError } from './internal-error.js'
 
 export interface DueItem {
   /** Does what is due and returns when it wants to be visited next (ms); undefined: never again. */
@@ -12,12 +13,18 @@ const tickMs = 250
 
 export class DueWheel {
   readonly #clock: Clock
+  readonly #onInternalError: OnInternalError
   readonly #slots = new Map<number, DueItem[]>()
   #cancel: () => void = () => {}
   #lastTick: number
 
-  constructor(clock: Clock) {
+  /**
+   * Of a clock that never goes back. An exception of one item is told to `onInternalError`, and
+   * keeps no other from its visit; by default it is passed on.
+   */
+  constructor(clock: Clock, onInternalError: OnInternalError = passOn) {
     this.#clock = clock
+    this.#onInternalError = onInternalError
     this.#lastTick = Math.floor(clock.now() / tickMs)
     this.#tickLater()
   }
@@ -42,8 +49,8 @@ export class DueWheel {
 
   #tickLater(): void {
     this.#cancel = this.#clock.after(tickMs, () => {
-      this.#run(this.#clock.now())
       this.#tickLater()
+      this.#run(this.#clock.now())
     })
   }
 
@@ -54,8 +61,8 @@ export class DueWheel {
     const due =
       missed > this.#slots.size
         ? [...this.#slots.keys()].filter((key) => key <= tick).sort((a, b) => a - b)
-        : Array.from({ length: Math.max(missed, 0) }, (_, at) => this.#lastTick + 1 + at)
-    this.#lastTick = Math.max(tick, this.#lastTick)
+        : Array.from({ length: missed }, (_, at) => this.#lastTick + 1 + at)
+    this.#lastTick = tick
     for (const key of due) this.#visit(key, now)
   }
 
@@ -64,8 +71,22 @@ export class DueWheel {
     if (slot === undefined) return
     this.#slots.delete(key)
     for (const item of slot) {
-      const next = item.due(now)
-      if (next !== undefined) this.add(item, next)
+      try {
+        const next = item.due(now)
+        if (next !== undefined) this.add(item, next)
+      } catch (error) {
+        this.#onInternalError(error)
+        this.#end(item)
+      }
+    }
+  }
+
+  /** It is in the wheel no longer: what has no expiry any more must not stay open. */
+  #end(item: DueItem): void {
+    try {
+      item.leave()
+    } catch (error) {
+      this.#onInternalError(error)
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Connections with something to send, flushed once per tick of the event loop. */
+import { passOn, type OnInternalError } from './internal-error.js'
 
 export interface Flushable {
   /** Sends what waits. Where frames are counted it may run inside a fan-out: see `countFrame`. */
@@ -21,12 +22,21 @@ export class FlushQueue {
   #since = 0
   readonly #observe: FlushObserver
   readonly #onFlushed: () => void
+  readonly #onInternalError: OnInternalError
   readonly #run: () => void
 
-  /** `onFlushed` runs after each batch. */
-  constructor(observe: FlushObserver = () => {}, onFlushed: () => void = () => {}) {
+  /**
+   * `onFlushed` runs after each batch. An exception of one item is told to `onInternalError`, and
+   * keeps no other from its flush; by default it is passed on.
+   */
+  constructor(
+    observe: FlushObserver = () => {},
+    onFlushed: () => void = () => {},
+    onInternalError: OnInternalError = passOn,
+  ) {
     this.#observe = observe
     this.#onFlushed = onFlushed
+    this.#onInternalError = onInternalError
     this.#run = () => this.#flushSlice()
   }
 
@@ -57,13 +67,19 @@ export class FlushQueue {
     this.#observe(performance.now() - this.#since)
     const items = this.#items
     this.#items = items.length > sliceMax ? items.splice(sliceMax) : []
-    this.#flush(items)
     if (this.#items.length > 0) setImmediate(this.#run)
+    this.#flush(items)
   }
 
   #flush(items: readonly Flushable[]): void {
     this.#frames = 0
-    for (const item of items) item.flush()
+    for (const item of items) {
+      try {
+        item.flush()
+      } catch (error) {
+        this.#onInternalError(error)
+      }
+    }
     this.#onFlushed()
   }
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { TemplatedApp, us_listen_socket, us_socket } from 'uWebSockets.js'
 import type { Clock } from '../hub/clock.js'
 import type { Hub } from '../hub/hub.js'
+import { SteadyClock } from '../hub/steady-clock.js'
 import { addAssets, type Assets } from './assets.js'
 import type { Authenticator } from './authenticator.js'
 import type { Counters } from './counters.js'
@@ -10,6 +11,7 @@ import { CursorScopes } from './cursor-scope.js'
 import { DueWheel } from './due-wheel.js'
 import type { Engine } from './engine.js'
 import { FlushQueue, type FlushObserver } from './flush-queue.js'
+import type { OnInternalError } from './internal-error.js'
 import type { Node, NodeSettings } from './node.js'
 import { Origins } from './origins.js'
 import { OutboxBudget } from './outbox-budget.js'
@@ -35,7 +37,7 @@ export interface GatewayOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly counters: Counters
-  readonly onInternalError: (error: unknown) => void
+  readonly onInternalError: OnInternalError
   readonly observeDelay?: FlushObserver
   /** Files served beside the API; only the demo of the development start has any. */
   readonly assets?: Assets
@@ -60,7 +62,10 @@ const leftCheckMs = 20
 
 /** Rejects if the port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { settings, clock, engine } = options
+  const { settings, engine } = options
+  const clock = new SteadyClock(options.clock)
+  const { onInternalError } = options
+  const forget = (): void => Outbox.forget()
   const node: Node = {
     id: randomBytes(8).toString('hex'),
     settings,
@@ -69,14 +74,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     clock,
     random: options.random,
     counters: options.counters,
-    flushQueue: new FlushQueue(options.observeDelay, () => Outbox.forget()),
-    answerQueue: new FlushQueue(),
-    wheel: new DueWheel(clock),
+    flushQueue: new FlushQueue(options.observeDelay, forget, onInternalError),
+    answerQueue: new FlushQueue(undefined, undefined, onInternalError),
+    wheel: new DueWheel(clock, onInternalError),
     outbox: new OutboxBudget(settings.outboxBytesMax, settings.outboxesBytesMax),
     origins: new Origins(settings.allowedOrigins),
     welcomed: 0,
     isDraining: false,
-    onInternalError: options.onInternalError,
+    onInternalError,
   }
   const app = engine.App()
   if (options.assets !== undefined) addAssets(app, options.assets, node)
@@ -124,7 +129,11 @@ async function leave(node: Node, graceSeconds: number): Promise<void> {
   const deadline = clock.now() + graceSeconds * 1000
   let count = 0
   for (const item of [...wheel.items()]) {
-    item.leave()
+    try {
+      item.leave()
+    } catch (error) {
+      node.onInternalError(error)
+    }
     count += 1
     if (count % leaveSliceMax === 0) await new Promise((resolve) => setImmediate(resolve))
   }

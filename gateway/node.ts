@@ -6,6 +6,7 @@ import type { Authenticator } from './authenticator.js'
 import type { Counters } from './counters.js'
 import type { DueWheel } from './due-wheel.js'
 import type { FlushQueue } from './flush-queue.js'
+import type { OnInternalError } from './internal-error.js'
 import type { Origins } from './origins.js'
 import type { OutboxBudget } from './outbox-budget.js'
 import type { Problem } from './problem.js'
@@ -28,13 +29,19 @@ export interface NodeSettings {
   readonly proxyProtocol: boolean
 }
 
+export interface NodeClock extends Clock {
+  /** How far it is ahead of the wall clock; absent: not at all. */
+  readonly setBackMs?: number
+}
+
 export interface Node {
   /** 8 random bytes in hex, new at each start of the process. */
   readonly id: string
   readonly settings: NodeSettings
   readonly hub: Hub
   readonly authenticator: Authenticator
-  readonly clock: Clock
+  /** Never goes back; what a token says is by the wall clock, see `expiryOf`. */
+  readonly clock: NodeClock
   readonly random: () => number
   readonly counters: Counters
   readonly flushQueue: FlushQueue
@@ -48,14 +55,14 @@ export interface Node {
   /** Set when the process is told to leave: newcomers are refused. */
   isDraining: boolean
   /** An exception at the top of an engine callback: a bug, told to whoever logs. */
-  readonly onInternalError: (error: unknown) => void
+  readonly onInternalError: OnInternalError
 }
 
 const retryAfterSecondsSpread = 10
 
-/** `ms` since 1970 at which the identity's connection ends. */
-export function expiryOf(node: Node, expiresAt: number): number {
-  return expiresAt + node.settings.clockToleranceSeconds * 1000
+/** When the identity's connection ends, by the node's clock. `expiresAt` is by the wall clock. */
+export function expiryOf({ clock, settings }: Node, expiresAt: number): number {
+  return expiresAt + settings.clockToleranceSeconds * 1000 + (clock.setBackMs ?? 0)
 }
 
 /** A point in the first heartbeat interval: 100,000 that came together must not beat together. */

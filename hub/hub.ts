@@ -9,6 +9,7 @@ import { Interest } from './interest.js'
 import { Linger } from './linger.js'
 import { Publication } from './publication.js'
 import { Rings, type RingLimits } from './rings.js'
+import { SteadyClock } from './steady-clock.js'
 import type { Subscriber } from './subscriber.js'
 import type { Subscription } from './subscription.js'
 
@@ -73,8 +74,9 @@ export class Hub {
     this.#limits = options.limits
     this.#publishPrefix = `${options.subjectPrefix}.pub.`
     this.#onEvent = options.onEvent
-    this.rings = new Rings(options.clock, options.limits)
-    this.#linger = new Linger(options.clock, options.limits, (interest) => this.#end(interest))
+    const steady = new SteadyClock(options.clock)
+    this.rings = new Rings(steady, options.limits)
+    this.#linger = new Linger(steady, options.limits, (interest) => this.#end(interest))
     this.#broker.onEvent((event) => this.#brokerEvent(event))
   }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Clock } from '../../hub/clock.js'
+import { SteadyClock } from '../../hub/steady-clock.js'
 import { DueWheel, type DueItem } from '../due-wheel.js'
 import { FakeClock } from './fake-clock.js'
 
@@ -111,18 +112,19 @@ test('after a jump of the clock everything missed is visited once, the oldest fi
   assert.equal(order.length, 4)
 })
 
-test('a clock that is set back visits nothing twice and nothing early', () => {
-  const clock = new JumpingClock()
+test('a clock that is set back delays no visit and repeats none', () => {
+  const wall = new JumpingClock()
+  const clock = new SteadyClock(wall)
   const wheel = new DueWheel(clock)
   const visits: number[] = []
   wheel.add(visitor(visits, 10_000), start + 1000)
-  clock.jump(1000)
+  wall.jump(1000)
   assert.deepEqual(visits, [1000])
-  clock.jump(-600_000)
-  clock.jump(tickMs)
-  assert.deepEqual(visits, [1000])
-  clock.jump(609_750)
-  assert.deepEqual(visits, [1000, 11_000])
+  wall.jump(-3_600_000)
+  for (let ticks = 0; ticks < 80; ticks += 1) wall.jump(tickMs)
+  assert.deepEqual(visits, [1000, 11_000, 21_000])
+  assert.equal(clock.setBackMs, 3_600_000)
+  assert.equal(clock.now(), start + 21_000)
 })
 
 test('items are all that is in the wheel, and none when it has stopped', () => {
@@ -133,4 +135,27 @@ test('items are all that is in the wheel, and none when it has stopped', () => {
   wheel.stop()
   assert.deepEqual([...wheel.items()], [])
   assert.equal(clock.pending, 0)
+})
+
+test('an item that throws is ended, told of, and keeps no other from its visit', () => {
+  const clock = new FakeClock(start)
+  const errors: unknown[] = []
+  const wheel = new DueWheel(clock, (error) => errors.push(error))
+  let ends = 0
+  const throwing: DueItem = {
+    due: () => {
+      throw new Error('due')
+    },
+    leave: () => {
+      ends += 1
+      throw new Error('leave')
+    },
+  }
+  const visits: number[] = []
+  wheel.add(throwing, start + 100)
+  wheel.add(visitor(visits, 1000), start + 100)
+  clock.advance(3000)
+  assert.deepEqual(errors.map(String), ['Error: due', 'Error: leave'])
+  assert.equal(ends, 1)
+  assert.deepEqual(visits, [250, 1250, 2250])
 })

@@ -86,3 +86,24 @@ test('the observer hears how long the first of a batch has waited', async () => 
   assert.equal(delays.length, 1)
   assert.ok((delays[0] ?? 0) >= 5)
 })
+
+test('an item that throws is told of, and keeps no other from its flush', async () => {
+  const errors: unknown[] = []
+  const queue = new FlushQueue(undefined, undefined, (error) => errors.push(error))
+  const order: number[] = []
+  const throwing: Flushable = {
+    flush: () => {
+      throw new Error('flush')
+    },
+  }
+  queue.add(throwing)
+  for (let name = 0; name < 3000; name += 1) queue.add(noting(order, name))
+  await turn()
+  await turn()
+  assert.equal(order.length, 3000)
+  queue.add(throwing)
+  queue.add(noting(order, 3000))
+  queue.flushAll()
+  assert.equal(order.length, 3001)
+  assert.deepEqual(errors.map(String), ['Error: flush', 'Error: flush'])
+})

@@ -107,3 +107,27 @@ test('a connection that says nothing, not even a pong, is closed (PROTOCOL 10.2)
   assert.ok(silent.messages.some(({ opcode }) => opcode === opcodes.ping))
   assert.deepEqual(await ponging.ask({ type: 'ping', id: 1 }), { type: 'pong', id: 1 })
 })
+
+test('a wall clock that is set back stops no heartbeat and no expiry (PROTOCOL 10.1, 3.10)', async (t) => {
+  const timers = new FakeClock()
+  let setBackMs = 0
+  const clock = {
+    now: () => timers.now() - setBackMs,
+    after: (ms: number, run: () => void) => timers.after(ms, run),
+  }
+  const { ws } = await startTestGateway(t, { clock, random: () => 0.5 })
+  const exp = Math.floor(clock.now() / 1000) + 300
+  const client = await TestClient.connect(t, ws, mint({ exp }))
+  timers.advance(1000)
+  setBackMs = 120_000
+  // Counted from the connection on, the wall clock shows `exp` after 300 s and what it was set back.
+  for (let beat = 1; beat <= 13; beat += 1) {
+    timers.advance(heartbeatMs)
+    await client.next('heartbeat')
+  }
+  timers.advance(exp * 1000 - clock.now())
+  await client.next('heartbeat')
+  assert.equal(client.frames.length, 15)
+  timers.advance(5250)
+  assert.deepEqual(await client.closed, { code: 4003, reason: 'token_expired' })
+})
