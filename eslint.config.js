@@ -1,4 +1,4 @@
-/** Only what the compiler cannot see and a server dies of (style.md, 10), and one that is cheap. */
+/** Only what the compiler cannot see and a server dies of, and one rule that is cheap. */
 import tseslint from 'typescript-eslint'
 
 /** node:test reports a failed test by itself: its promises need nobody. */

@@ -1,5 +1,5 @@
 /** What a command needs to ask a gateway: its address, a token, what a refusal says. */
-import { CommandError, UsageError, type Terminal } from './command.js'
+import { CommandError, messageOf, UsageError, type Terminal } from './command.js'
 
 /** Without a final slash. */
 export function gatewayUrl(given = 'http://127.0.0.1:8080'): string {
@@ -28,4 +28,11 @@ export async function refusalOf(response: Response): Promise<string> {
     // A page of something that stands between.
   }
   return `http_${response.status}: ${response.statusText}`
+}
+
+/** `fetch` hides what happened in a cause; one that tried several addresses has no message. */
+export function causeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined
+  if (!(cause instanceof Error)) return messageOf(error)
+  return cause.message || ('code' in cause ? String(cause.code) : messageOf(error))
 }

@@ -1,12 +1,12 @@
-/** `tidegate publish`: one message, over NATS as a service does or over HTTP as a client. */
+/** `tidegate publish`: one publication, over NATS as a service does or over HTTP as a client. */
 import { parseArgs } from 'node:util'
-import { loadConfig, variableOf } from '../gateway/config.js'
-import { systemClock } from '../gateway/system-clock.js'
+import { systemClock } from '../client/system-clock.js'
+import { loadConfig, variableOf, type Config } from '../gateway/config.js'
 import type { Broker } from '../hub/broker.js'
 import { isChannel, type Channel } from '../shared/channel.js'
 import { createBroker } from './broker.js'
 import { CommandError, messageOf, UsageError, type Command, type Terminal } from './command.js'
-import { bearerOf, gatewayUrl, refusalOf } from './gateway-request.js'
+import { bearerOf, causeOf, gatewayUrl, refusalOf } from './gateway-request.js'
 
 const natsVariable = variableOf('natsUrls')
 const answerMs = 10_000
@@ -15,15 +15,15 @@ const help = `tidegate publish <channel> <json>
 tidegate publish <channel> - < file
 tidegate publish <channel> --content-type text/plain 'any text'
 
-Publishes one message and waits for the answer. Over NATS, as a service does, with --nats or if
-${natsVariable} is set (with the other TIDEGATE_NATS_… settings); else over HTTP, as a client does.
+Makes one publication and waits for the answer. Over NATS, as a service does, with --nats or if
+${natsVariable} is set, in the environment or the file; else over HTTP, as a client does.
   --nats          the NATS server: nats://127.0.0.1:4222
   --url           the gateway (default http://127.0.0.1:8080); given, HTTP is used
   --token         the token that may publish (default: TIDEGATE_TOKEN)
   --content-type  what the payload is, if it is not JSON
   --config        the file with settings (default: TIDEGATE_CONFIG, if set)`
 
-interface Message {
+interface Draft {
   readonly channel: Channel
   readonly payload: Buffer
   /** Undefined: JSON. */
@@ -32,7 +32,7 @@ interface Message {
 
 export const publishCommand: Command = {
   name: 'publish',
-  summary: 'publish one message',
+  summary: 'make one publication',
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({
@@ -49,25 +49,23 @@ export const publishCommand: Command = {
     if (values.nats !== undefined && values.url !== undefined) {
       throw new UsageError('Give --nats or --url, not both.')
     }
-    const message = await readMessage(positionals, values['content-type'], terminal)
-    const { env } = terminal
-    const nats = values.nats ?? (values.url === undefined ? env[natsVariable] : undefined)
-    if (nats !== undefined && nats !== '') {
-      const file = values.config ?? (env['TIDEGATE_CONFIG'] || undefined)
-      await publishByNats({ ...env, [natsVariable]: nats }, file, message)
+    const draft = await readDraft(positionals, values['content-type'], terminal)
+    const config = readNatsConfig(values, terminal)
+    if (config === undefined) {
+      await publishByHttp(gatewayUrl(values.url), bearerOf(values.token, terminal), draft)
     } else {
-      await publishByHttp(gatewayUrl(values.url), bearerOf(values.token, terminal), message)
+      await publishByNats(config, draft)
     }
-    terminal.err(`Published ${message.payload.length} bytes to ${message.channel}.`)
+    terminal.err(`Published ${draft.payload.length} bytes to ${draft.channel}.`)
     return 0
   },
 }
 
-async function readMessage(
+async function readDraft(
   positionals: readonly string[],
   contentType: string | undefined,
   terminal: Terminal,
-): Promise<Message> {
+): Promise<Draft> {
   const [channel, text] = positionals
   if (channel === undefined || text === undefined || positionals.length > 2) {
     throw new UsageError('Give one channel and one payload (- reads it from standard input).')
@@ -84,18 +82,31 @@ async function readMessage(
   return { channel, payload, contentType }
 }
 
+interface Options {
+  readonly nats?: string | undefined
+  readonly url?: string | undefined
+  readonly config?: string | undefined
+}
+
+/** Undefined: HTTP is meant. */
+function readNatsConfig(options: Options, { env }: Terminal): Config | undefined {
+  if (options.url !== undefined) return undefined
+  const file = options.config ?? (env['TIDEGATE_CONFIG'] || undefined)
+  const nats = options.nats ?? env[natsVariable]
+  const config = loadConfig({ env: { ...env, [natsVariable]: nats }, file })
+  return config.natsUrls.length === 0 ? undefined : config
+}
+
 async function publishByNats(
-  env: Readonly<Record<string, string | undefined>>,
-  file: string | undefined,
-  { channel, payload, contentType }: Message,
+  config: Config,
+  { channel, payload, contentType }: Draft,
 ): Promise<void> {
-  const config = loadConfig({ env, file })
   const broker = await openBroker(() => createBroker(config, systemClock, Math.random))
   const subject = `${config.subjectPrefix}.pub.${channel}`
   const headers = contentType === undefined ? undefined : { 'Content-Type': contentType }
   const result = await broker.publish(subject, payload, headers ?? {})
   await broker.close()
-  if (!result.ok) throw new CommandError(`${result.code}: NATS did not take the message.`)
+  if (!result.ok) throw new CommandError(`${result.code}: NATS did not take the publication.`)
 }
 
 /** Unlike a node, a command does not wait for a server that is away. */
@@ -118,7 +129,7 @@ async function openBroker(create: () => Promise<Broker>): Promise<Broker> {
 async function publishByHttp(
   url: string,
   bearer: string,
-  { channel, payload, contentType }: Message,
+  { channel, payload, contentType }: Draft,
 ): Promise<void> {
   const headers = { Authorization: bearer, 'Content-Type': 'application/json' }
   let response: Response
@@ -127,7 +138,7 @@ async function publishByHttp(
     const body = bodyOf(channel, payload, contentType)
     response = await fetch(`${url}/v1/publish`, { method: 'POST', headers, body, signal })
   } catch (error) {
-    throw new CommandError(`${url} does not answer: ${messageOf(error)}`)
+    throw new CommandError(`${url} does not answer: ${causeOf(error)}`)
   }
   if (!response.ok) throw new CommandError(await refusalOf(response))
 }

@@ -1,10 +1,9 @@
 /** `tidegate serve`: one gateway node as a process, until a signal ends it. */
 import { parseArgs } from 'node:util'
-import { AuthenticationError } from '../gateway/authentication.js'
 import { ConfigError } from '../gateway/config.js'
 import { describeError, Log } from '../gateway/log.js'
 import { messageOf, type Command } from './command.js'
-import { startNode } from './serve.js'
+import { StartError, startNode } from './serve.js'
 
 const help = `tidegate serve [--config tidegate.json]
 
@@ -24,12 +23,14 @@ export const serveCommand: Command = {
     const file = values.config ?? (env['TIDEGATE_CONFIG'] || undefined)
     const signal = firstSignal()
     try {
-      const node = await startNode({ env, file })
+      const node = await startNode({ env, file, signal })
       logUncaught(node.log)
-      await signal
+      await aborted(signal)
       await node.close()
       return 0
     } catch (error) {
+      // Told to end before it had started: that is no failure.
+      if (signal.aborted && error === signal.reason) return 0
       new Log('info').write({ event: 'start_failed', faults: faultsOf(error) })
       return 1
     }
@@ -45,21 +46,26 @@ function logUncaught(log: Log): void {
 }
 
 /** A second one is a person's impatience. */
-function firstSignal(): Promise<void> {
+function firstSignal(): AbortSignal {
+  const controller = new AbortController()
+  const hear = (): void => {
+    if (controller.signal.aborted) process.exit(1)
+    controller.abort()
+  }
+  process.on('SIGTERM', hear)
+  process.on('SIGINT', hear)
+  return controller.signal
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    let count = 0
-    const hear = (): void => {
-      count += 1
-      if (count > 1) process.exit(1)
-      resolve()
-    }
-    process.on('SIGTERM', hear)
-    process.on('SIGINT', hear)
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
   })
 }
 
 function faultsOf(error: unknown): readonly string[] {
   if (error instanceof ConfigError) return error.faults.map(({ message }) => message)
-  if (error instanceof AuthenticationError) return error.faults
+  if (error instanceof StartError) return error.faults
   return [messageOf(error)]
 }

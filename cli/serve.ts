@@ -1,7 +1,11 @@
 /** One whole node: broker, hub, gateway, admin port and log, from its start to its end. */
 import { AdminServer } from '../gateway/admin-server.js'
 import type { Assets } from '../gateway/assets.js'
-import { createAuthentication } from '../gateway/authentication.js'
+import {
+  AuthenticationError,
+  createAuthentication,
+  type Authentication,
+} from '../gateway/authentication.js'
 import { loadConfigWithSources, type Config, type Environment } from '../gateway/config.js'
 import { Counters } from '../gateway/counters.js'
 import { DelayHistogram } from '../gateway/delay-histogram.js'
@@ -25,6 +29,19 @@ export interface NodeOptions {
   readonly file?: string | undefined
   /** Files served beside the API, for development. */
   readonly assets?: Assets | undefined
+  /** Ends a start that still waits for keys. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Why this node must not start: one sentence for each fault. */
+export class StartError extends Error {
+  readonly faults: readonly string[]
+
+  constructor(faults: readonly string[]) {
+    super(faults.join('\n'))
+    this.name = 'StartError'
+    this.faults = faults
+  }
 }
 
 export interface RunningNode {
@@ -38,21 +55,24 @@ export interface RunningNode {
   close(): Promise<void>
 }
 
-/** Rejects with an error whose message says, fault by fault, why this node must not start. */
+/**
+ * Rejects with an error whose message says, fault by fault, why this node must not start; with the
+ * reason of the signal if that ended the start.
+ */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const loaded = loadConfigWithSources({ env: options.env, file: options.file })
+  const { env, file, signal } = options
+  const loaded = loadConfigWithSources({ env, file, needsKey: true })
   const engine = loadEngine()
   if (!engine.ok) throw new Error(engine.message)
   const log = new Log(loaded.config.logLevel)
   logStarting(log, loaded, engine)
-  const random = Math.random
-  const broker = await createBroker(loaded.config, clock, random)
-  const parts = new NodeParts(loaded.config, log, broker, engine.build)
+  const links = await createLinks(loaded.config, log)
+  const { broker, authentication } = links
+  const parts = new NodeParts(loaded.config, log, links, engine.build)
   try {
     const adminPort = await parts.openAdmin()
     const { config, hub, counters, deliveryDelay } = parts
-    const authentication = await createAuthentication(config, clock, keyEventLog(log))
-    parts.onClose(() => authentication.close())
+    await firstKeys(authentication, signal)
     await parts.startHub()
     const gateway = await startGateway({
       engine: engine.engine,
@@ -60,7 +80,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       hub,
       authenticator: authentication.authenticator,
       clock,
-      random,
+      random: Math.random,
       counters,
       onInternalError: internalErrorLog(log, clock, counters),
       observeDelay: (delayMs) => deliveryDelay.observe(delayMs),
@@ -72,8 +92,42 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     return { config, port, adminPort, broker, log, close: () => parts.drain() }
   } catch (error) {
     await parts.close()
+    if (signal?.aborted === true) log.write({ event: 'stopped', isClean: true })
     throw error
   }
+}
+
+interface Links {
+  readonly broker: Broker
+  readonly authentication: Authentication
+}
+
+/** What reaches out of the process: the faults of both are told at once. */
+async function createLinks(config: Config, log: Log): Promise<Links> {
+  const [broker, authentication] = await Promise.allSettled([
+    createBroker(config, clock, Math.random),
+    createAuthentication(config, clock, keyEventLog(log)),
+  ])
+  if (broker.status === 'fulfilled' && authentication.status === 'fulfilled') {
+    return { broker: broker.value, authentication: authentication.value }
+  }
+  if (authentication.status === 'fulfilled') authentication.value.close()
+  throw new StartError(
+    [broker, authentication].flatMap((part) => {
+      if (part.status === 'fulfilled') return []
+      const reason: unknown = part.reason
+      return reason instanceof AuthenticationError ? reason.faults : [messageOf(reason)]
+    }),
+  )
+}
+
+/** An issuer that does not answer must not hold a process that is told to end. */
+async function firstKeys(authentication: Authentication, signal?: AbortSignal): Promise<void> {
+  const end = (): void => authentication.close()
+  signal?.addEventListener('abort', end)
+  if (signal?.aborted !== true) await authentication.firstFetch
+  signal?.removeEventListener('abort', end)
+  signal?.throwIfAborted()
 }
 
 /** What has been started so far, so that it can be ended in the reverse order. */
@@ -83,22 +137,25 @@ class NodeParts {
   readonly counters: Counters = new Counters()
   readonly deliveryDelay: DelayHistogram = new DelayHistogram()
   readonly #log: Log
+  readonly #authentication: Authentication
   readonly #engineBuild: string
   readonly #ends: (() => void | Promise<void>)[] = []
   #gateway: Gateway | undefined
   #isDraining = false
 
-  constructor(config: Config, log: Log, broker: Broker, engineBuild: string) {
+  constructor(config: Config, log: Log, links: Links, engineBuild: string) {
     this.config = config
     this.#log = log
+    this.#authentication = links.authentication
     this.#engineBuild = engineBuild
     this.hub = new Hub({
-      broker,
+      broker: links.broker,
       clock,
       limits: { ...config, lingerMs: config.lingerSeconds * 1000 },
       subjectPrefix: config.subjectPrefix,
       onEvent: brokerEventLog(log, config),
     })
+    this.onClose(() => links.authentication.close())
   }
 
   onClose(end: () => void | Promise<void>): void {
@@ -163,6 +220,7 @@ class NodeParts {
     if (this.#gateway === undefined) reasons.push('starting')
     if (this.#isDraining) reasons.push('draining')
     if (!this.hub.isConnected) reasons.push('broker_unavailable')
+    if (!this.#authentication.hasKeys) reasons.push('keys_missing')
     return reasons
   }
 }

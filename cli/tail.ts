@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util'
 import { systemClock as clock } from '../client/system-clock.js'
 import { isChannel } from '../shared/channel.js'
 import { isPattern } from '../shared/pattern.js'
-import { CommandError, messageOf, UsageError, type Command, type Terminal } from './command.js'
+import { CommandError, UsageError, type Command, type Terminal } from './command.js'
 import { EventReader, type StreamEvent } from './event-reader.js'
-import { bearerOf, gatewayUrl, refusalOf } from './gateway-request.js'
+import { bearerOf, causeOf, gatewayUrl, refusalOf } from './gateway-request.js'
 import { publicationLine } from './publication-line.js'
 
 const help = `tidegate tail <channel>…
@@ -59,6 +59,7 @@ class Tail {
   #silenceMsMax: number | undefined
   #cursor = ''
   #retryMs = retryMsDefault
+  #hasConnected = false
 
   constructor(url: string, bearer: string, isJson: boolean, terminal: Terminal) {
     this.#url = url
@@ -85,9 +86,7 @@ class Tail {
       }
       this.#cancelWatch()
       if (signal.aborted) return
-      const from = this.#cursor === '' ? 'from now on' : 'where it was'
-      const seconds = (this.#retryMs / 1000).toFixed(1)
-      this.#terminal.err(`Disconnected (${reason}); goes on ${from} in ${seconds} s.`)
+      this.#tellInterruption(reason)
       await new Promise<void>((resolve) => {
         const cancel = clock.after(this.#retryMs, resolve)
         signal.addEventListener('abort', () => {
@@ -96,6 +95,15 @@ class Tail {
         })
       })
     }
+  }
+
+  #tellInterruption(reason: string): void {
+    const seconds = (this.#retryMs / 1000).toFixed(1)
+    if (!this.#hasConnected) {
+      return this.#terminal.err(`Cannot connect (${reason}); tries again in ${seconds} s.`)
+    }
+    const from = this.#cursor === '' ? 'from now on' : 'where it was'
+    this.#terminal.err(`Disconnected (${reason}); goes on ${from} in ${seconds} s.`)
   }
 
   async #follow(): Promise<void> {
@@ -146,7 +154,9 @@ class Tail {
       case 'welcome': {
         const { heartbeatSeconds } = JSON.parse(data) as { heartbeatSeconds: number }
         this.#silenceMsMax = missedMax * heartbeatSeconds * 1000
-        return err(this.#cursor === '' ? 'Connected.' : 'Connected again.')
+        err(this.#hasConnected ? 'Connected again.' : 'Connected.')
+        this.#hasConnected = true
+        return
       }
       case 'gap': {
         const { channel, reason } = JSON.parse(data) as { channel: string; reason: string }
@@ -160,10 +170,4 @@ class Tail {
         return err(`${name}: ${json}`)
     }
   }
-}
-
-/** `fetch` hides what happened in a cause. */
-function causeOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined
-  return messageOf(cause instanceof Error ? cause : error)
 }

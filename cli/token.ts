@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { variableOf } from '../gateway/config.js'
-import { mintToken } from '../gateway/mint-token.js'
+import { mintToken, type MintRequest } from '../gateway/mint-token.js'
+import { IdentityReader } from '../gateway/token-identity.js'
 import { isChannel } from '../shared/channel.js'
 import { limits } from '../shared/limits.js'
 import { isPattern, isPermission } from '../shared/pattern.js'
@@ -58,6 +59,10 @@ export const tokenCommand: Command = {
       audience: values.audience ?? given(terminal, audienceVariable),
       issuer: values.issuer ?? given(terminal, issuerVariable),
     }
+    checkClaims(request)
+    if ((request.channels ?? request.subscribe ?? request.publish) === undefined) {
+      terminal.err('This token may do nothing: give it --channels, --subscribe or --publish.')
+    }
     if (ttlSeconds > limits.tokenLifetimeSecondsMax) {
       terminal.err(
         `A gateway refuses a token of more than ${limits.tokenLifetimeSecondsMax} s, unless ` +
@@ -71,6 +76,14 @@ export const tokenCommand: Command = {
     }
     return 0
   },
+}
+
+/** As a gateway will: what it would refuse is not minted. */
+function checkClaims({ sub, channels, subscribe, publish }: MintRequest): void {
+  const given = Object.entries({ sub, channels, subscribe, publish })
+  const claims = Object.fromEntries(given.filter(([, value]) => value !== undefined))
+  const identity = new IdentityReader().read({ ...claims, exp: 0 })
+  if ('ok' in identity) throw new UsageError(identity.message)
 }
 
 function isChannelOrPattern(text: string): boolean {

@@ -22,6 +22,10 @@ export interface AuthenticationSettings {
 
 export interface Authentication {
   readonly authenticator: Authenticator
+  /** Whether any token can be verified yet. */
+  readonly hasKeys: boolean
+  /** Resolves when the first fetch from an address has ended, whichever way, or was closed. */
+  readonly firstFetch: Promise<void>
   /** Stops looking for new keys. */
   close(): void
 }
@@ -65,7 +69,7 @@ export async function createAuthentication(
     close()
     throw new AuthenticationError(faults)
   }
-  await distant?.open()
+  const firstFetch = distant?.open() ?? Promise.resolve()
   const authenticator = new TokenAuthenticator(keys, {
     audience: settings.jwtAudience,
     issuer: settings.jwtIssuer,
@@ -73,7 +77,14 @@ export async function createAuthentication(
     tokenLifetimeSecondsMax: settings.tokenLifetimeSecondsMax,
     clock,
   })
-  return { authenticator, close }
+  return {
+    authenticator,
+    firstFetch,
+    close,
+    get hasKeys() {
+      return keys.size > 0
+    },
+  }
 }
 
 function importSecrets(secrets: readonly string[], faults: string[]): VerificationKey[] {

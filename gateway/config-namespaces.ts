@@ -3,24 +3,43 @@ import { z } from 'zod'
 import type { Namespace, Namespaces } from '../hub/namespaces.js'
 import type { Setting } from './config-setting.js'
 
-const history = z.strictObject({
-  messagesPerChannel: z.int().min(1).max(1_000_000).optional(),
-  maxAgeSeconds: z.int().min(1).max(31_536_000).optional(),
-  maxBytes: z.int().min(1_024).optional(),
-  storage: z.enum(['file', 'memory']).optional(),
-  replicas: z.int().min(1).max(5).optional(),
-})
+/** zod's own words do not say what is allowed. */
+function whole(min: number, max: number): z.ZodNumber {
+  const error = `must be a whole number from ${min} to ${max}`
+  return z.int({ error }).min(min, { error }).max(max, { error })
+}
 
-const namespace = z.strictObject({
-  history: z.union([z.literal(false), history]).optional(),
-  patterns: z.boolean().optional(),
-})
+const historyAllowed =
+  'must be `false`, or an object with no other members than `messagesPerChannel`, ' +
+  '`maxAgeSeconds`, `maxBytes`, `storage` and `replicas`'
+
+const history = z.strictObject(
+  {
+    messagesPerChannel: whole(1, 1_000_000).optional(),
+    maxAgeSeconds: whole(1, 31_536_000).optional(),
+    maxBytes: whole(1_024, Number.MAX_SAFE_INTEGER).optional(),
+    storage: z.enum(['file', 'memory'], { error: 'must be `file` or `memory`' }).optional(),
+    replicas: whole(1, 5).optional(),
+  },
+  { error: historyAllowed },
+)
+
+const namespace = z.strictObject(
+  {
+    history: z.union([z.literal(false), history], { error: historyAllowed }).optional(),
+    patterns: z.boolean({ error: 'must be `true` or `false`' }).optional(),
+  },
+  { error: 'must be an object with no other members than `history` and `patterns`' },
+)
 
 /** The first token of a channel (PROTOCOL 2). */
-const namespaceName = z.string().regex(/^[A-Za-z0-9_\-:@]{1,160}$/, 'not a token of a channel')
+const namespaceName = z.string().regex(/^[A-Za-z0-9_\-:@]{1,160}$/)
+const nameAllowed = 'the name of a namespace must be 1 to 160 of the characters A-Z a-z 0-9 _ - : @'
 
 const schema = z
-  .preprocess(jsonOf, z.record(namespaceName, namespace))
+  .preprocess(jsonOf, z.record(namespaceName, namespace, { error: nameAllowed }))
+  // Without any, the node would refuse every channel.
+  .refine((given) => Object.keys(given).length > 0)
   .transform((given): Namespaces => new Map(Object.entries(given).map(entryOf)))
 
 function entryOf([name, given]: [string, z.infer<typeof namespace>]): [string, Namespace] {
@@ -29,7 +48,7 @@ function entryOf([name, given]: [string, z.infer<typeof namespace>]): [string, N
 }
 
 /** A text that is no JSON is passed on as it is, for the schema to refuse. */
-function jsonOf(given: unknown): unknown {
+export function jsonOf(given: unknown): unknown {
   if (typeof given !== 'string') return given
   try {
     return JSON.parse(given) as unknown
@@ -38,12 +57,16 @@ function jsonOf(given: unknown): unknown {
   }
 }
 
+/** As it would be given. */
+export const defaultNamespaces: Readonly<Record<string, object>> = { default: {} }
+
 export const namespacesSetting: Setting<Namespaces> = {
   env: 'TIDEGATE_NAMESPACES',
-  fallback: new Map([['default', Object.freeze({ isDurable: true, patterns: false })]]),
+  fallback: new Map(Object.entries(defaultNamespaces).map(entryOf)),
   allowed:
-    'JSON: by name, `history` (`false`, or `messagesPerChannel`, `maxAgeSeconds`, `maxBytes`, ' +
-    '`storage` `file` or `memory`, `replicas` 1 to 5) and `patterns` (`true` or `false`)',
+    'JSON of one namespace or more: by name, `history` (`false`, or `messagesPerChannel`, ' +
+    '`maxAgeSeconds`, `maxBytes`, `storage` `file` or `memory`, `replicas` 1 to 5) and ' +
+    '`patterns` (`true` or `false`)',
   help: 'the namespaces; a channel of any other is refused',
   schema,
   isSecret: false,

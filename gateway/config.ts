@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { settingEntries, settings, type Config } from './config-schema.js'
 import { findConflicts } from './config-conflicts.js'
+import { defaultNamespaces, jsonOf } from './config-namespaces.js'
 import type { ConfigFault } from './config-setting.js'
 import { connectionsCap, readFileLimit } from './file-limit.js'
 
@@ -18,11 +19,15 @@ export interface ConfigInputs {
   readonly file?: string | undefined
   /** What bounds `connectionsMax`; read from the system if absent. */
   readonly openFilesMax?: number | undefined
+  /** A node needs a key to verify tokens with, and does not start without one. */
+  readonly needsKey?: boolean | undefined
 }
 
 export interface LoadedConfig {
   readonly config: Config
   readonly sources: Readonly<Record<keyof Config, SettingSource>>
+  /** As JSON, with what is of no effect yet: the log shows them so that they can be pasted. */
+  readonly namespacesGiven: unknown
 }
 
 /** The configuration cannot be used. It lists every fault, so that one start finds them all. */
@@ -82,7 +87,8 @@ export function loadConfigWithSources(inputs: ConfigInputs): LoadedConfig {
   const entries = settingEntries.map(([key, { env }]) => [key, values[env]])
   const config = Object.fromEntries(entries) as { -readonly [Key in keyof Config]: Config[Key] }
   const cap = connectionsCap(inputs.openFilesMax ?? readFileLimit().openFilesMax)
-  faults.push(...findConflicts(config, cap, (key) => faulty.has(settings[key].env)))
+  const bounds = { connectionsCap: cap, needsKey: inputs.needsKey ?? false }
+  faults.push(...findConflicts(config, bounds, (key) => faulty.has(settings[key].env)))
   if (faults.length > 0) throw new ConfigError(faults)
 
   if (config.connectionsMax === 0) config.connectionsMax = cap
@@ -90,6 +96,7 @@ export function loadConfigWithSources(inputs: ConfigInputs): LoadedConfig {
   return {
     config: Object.freeze(config),
     sources: Object.fromEntries(sources) as LoadedConfig['sources'],
+    namespacesGiven: jsonOf(given[settings.namespaces.env]) ?? defaultNamespaces,
   }
 }
 
@@ -97,10 +104,12 @@ export function loadConfigWithSources(inputs: ConfigInputs): LoadedConfig {
 export function describeConfig({
   config,
   sources,
+  namespacesGiven,
 }: LoadedConfig): Record<string, { value: unknown; source: SettingSource }> {
+  const values = { ...config, namespaces: namespacesGiven }
   return Object.fromEntries(
     settingEntries.map(([key, { env, isSecret }]) => {
-      const value = isSecret ? masked(config[key]) : plain(config[key])
+      const value = isSecret ? masked(values[key]) : plain(values[key])
       return [env, { value, source: sources[key] }]
     }),
   )
@@ -148,16 +157,19 @@ function faultsOf(
 ): ConfigFault[] {
   const faults: ConfigFault[] = []
   for (const issue of issues) {
-    const [env, ...path] = issue.path.map(String)
+    // A key that is bad is the value of what it is a key of.
+    const at = issue.code === 'invalid_key' ? issue.path.slice(0, -1) : issue.path
+    const [env, ...path] = at.map(String)
     if (env === undefined) {
       const unknown = issue.code === 'unrecognized_keys' ? issue.keys : []
       faults.push(...unknown.map((name) => unknownSetting(name, given[name], sourceOf(name))))
       continue
     }
     const setting = settingEntries.find(([, { env: name }]) => name === env)?.[1]
-    const value = setting?.isSecret === true ? '***' : shown(path.length ? issue.input : given[env])
+    const isInside = issue.path.length > 1
+    const value = setting?.isSecret === true ? '***' : shown(isInside ? issue.input : given[env])
     const name = [env, ...path].join('.')
-    const must = path.length > 0 ? issue.message : `must be ${setting?.allowed ?? 'unset'}`
+    const must = isInside ? issue.message : `must be ${setting?.allowed ?? 'unset'}`
     faults.push({ name, message: `${name}=${value} (${sourceOf(env)}): ${must}` })
   }
   return faults
@@ -189,7 +201,6 @@ function masked(value: unknown): unknown {
 }
 
 function plain(value: unknown): unknown {
-  if (value instanceof Map) return Object.fromEntries(value)
   if (Array.isArray(value)) return value.map(plain)
   return typeof value === 'string' ? withoutCredentials(value) : (value ?? null)
 }

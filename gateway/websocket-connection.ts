@@ -45,6 +45,9 @@ export const engineBackpressureMax = 2_097_152
 /** Answers go out even to who is behind: this much is held for one who asks and never reads. */
 const answersBytesMax = 524_288
 
+const refreshesPerSecondMax = 1
+const refreshesBurstMax = 10
+
 /** Whole heartbeat intervals in which nothing left although bytes were waiting (PROTOCOL 10.3). */
 const stalledBeatsMax = 2
 
@@ -76,8 +79,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   identity: Identity
   readonly #handle: FrameHandler
   #subscriptions: Subscription[] = []
-  /** Subscriptions that lost publications while behind: they hear a gap when it is live again. */
-  #lossy: Set<Subscription> | undefined = undefined
+  /** Subscriptions that lost something while behind, and why: they hear it when it is live again. */
+  #lossy: Map<Subscription, GapReason> | undefined = undefined
   #heartbeatAt = 0
   /** When the wheel comes by next; an earlier plan that is still in it no longer counts. */
   #visitAt = 0
@@ -87,6 +90,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   #stalledBeats = 0
   #bucket: TokenBucket | undefined = undefined
   #rateLimitedAt = 0
+  #refreshes: TokenBucket | undefined = undefined
 
   constructor(node: Node, identity: Identity, format: WireFormat, handle: FrameHandler) {
     this.node = node
@@ -140,6 +144,13 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.#subscriptions = []
   }
 
+  /** Verifying a token and checking every subscription against it costs more than other frames. */
+  takeRefresh(): boolean {
+    const now = this.node.clock.now()
+    this.#refreshes ??= new TokenBucket(refreshesBurstMax, now)
+    return this.#refreshes.take(refreshesPerSecondMax, refreshesBurstMax, now)
+  }
+
   /** The token was refreshed: a life that became shorter must not wait for the next visit. */
   renew(identity: Identity): void {
     this.identity = identity
@@ -178,8 +189,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     if (this.#state !== live) {
       if (this.#state === joining) return
       this.node.counters.deliveriesDropped.websocket += 1
-      this.#lossy ??= new Set()
-      this.#lossy.add(subscription)
+      this.#lossy ??= new Map()
+      this.#lossy.set(subscription, 'slow_consumer')
       return
     }
     this.node.counters.deliveries.websocket += 1
@@ -187,7 +198,13 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   }
 
   gap(reason: GapReason, subscription: Subscription): void {
-    if (this.#state === joining) return
+    if (this.#state !== live) {
+      if (this.#state === joining) return
+      // Gaps wait as publications do: one for each subscription, however many there were.
+      this.#lossy ??= new Map()
+      if (!this.#lossy.has(subscription)) this.#lossy.set(subscription, reason)
+      return
+    }
     this.node.counters.gap(reason)
     this.send({ type: 'gap', channel: subscription.interest.name, reason })
   }
@@ -345,7 +362,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.#state = live
     const lossy = this.#lossy ?? []
     this.#lossy = undefined
-    for (const subscription of lossy) this.gap('slow_consumer', subscription)
+    for (const [subscription, reason] of lossy) this.gap(reason, subscription)
   }
 
   /** Looked at before each heartbeat, which adds a few bytes of its own to those that wait. */

@@ -79,6 +79,9 @@ function publish(connection: WebSocketConnection, frame: PublishFrame): void {
 }
 
 function refresh(connection: WebSocketConnection, { id, token }: Frame<'refresh'>): void {
+  if (!connection.takeRefresh()) {
+    return connection.fail(id, 'rate_limited', 'A connection refreshes its token once a second.')
+  }
   const { authenticator, settings } = connection.node
   const verdict = authenticator.authenticate(token)
   if (!verdict.ok) return connection.fail(id, verdict.code, verdict.message)
@@ -86,8 +89,11 @@ function refresh(connection: WebSocketConnection, { id, token }: Frame<'refresh'
   if (identity.subject !== connection.identity.subject) {
     return connection.fail(id, 'token_invalid', 'The new token is for another subject.')
   }
+  const permittedBefore = connection.identity.permissions
   connection.renew(identity)
   connection.send({ type: 'refreshed', id, expiresAt: identity.expiresAt })
+  // Tokens with equal claims share their permissions: most refreshes change none.
+  if (identity.permissions === permittedBefore) return
   for (const subscription of [...connection.subscriptions]) {
     const { name } = subscription.interest
     const access = subscribeAccess(name, identity, settings.namespaces)

@@ -65,7 +65,10 @@ export function idleTimeoutSeconds(heartbeatSeconds: number): number {
   return Math.ceil((2 * heartbeatSeconds + engineTimerSeconds) / engineTimerSeconds) * 4
 }
 
-/** Synchronous from the request to the upgrade: see engines.md, async upgrade. */
+/**
+ * Synchronous from the request to the upgrade: where something is awaited in between, the engine's
+ * builds close a share of the sockets as soon as `open` sends.
+ */
 class Upgrade {
   readonly #node: Node
   readonly #refusals: KeyedRateLimit

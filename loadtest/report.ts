@@ -18,18 +18,14 @@ export interface Run {
   readonly rows: readonly Row[]
 }
 
+/** A small run shows its figures only: ratios and budgets of so little load mean nothing. */
 export function formatRun(run: Run): string {
-  const rows = run.rows.map((row) => [
-    row.what,
-    figure(median(row.gateway), row.unit),
-    figure(median(row.bare), row.unit),
-    ratioOf(row).toFixed(2),
-    spread(row),
-    run.isSmall ? '' : budgetText(row),
-    run.isSmall ? '' : verdict(row),
-  ])
-  const header = ['median of the rounds', run.measured, 'bare engine', 'ratio', 'spread']
-  return formatTable([...header, 'budget', ''], rows)
+  const columns = run.isSmall ? figures(run) : [...figures(run), ...comparisons]
+  const rows = run.rows.map((row) => columns.map((column) => column.cell(row)))
+  return formatTable(
+    columns.map((column) => column.title),
+    rows,
+  )
 }
 
 export function writeRun(path: string, run: Run): void {
@@ -43,6 +39,26 @@ export function writeRun(path: string, run: Run): void {
   }))
   writeFileSync(path, `${JSON.stringify({ ...run, rows }, undefined, 2)}\n`)
 }
+
+interface Column {
+  readonly title: string
+  readonly cell: (row: Row) => string
+}
+
+function figures(run: Run): readonly Column[] {
+  return [
+    { title: 'median of the rounds', cell: (row) => row.what },
+    { title: run.measured, cell: (row) => figure(median(row.gateway), row.unit) },
+    { title: 'bare engine', cell: (row) => figure(median(row.bare), row.unit) },
+  ]
+}
+
+const comparisons: readonly Column[] = [
+  { title: 'ratio', cell: (row) => ratioOf(row).toFixed(2) },
+  { title: 'spread', cell: spread },
+  { title: 'budget', cell: budgetText },
+  { title: '', cell: verdict },
+]
 
 /** Smallest and largest ratio of a round: how much a single one may be trusted. */
 function spread(row: Row): string {

@@ -1,5 +1,6 @@
 /** A table in plain text: the first column to the left, the others to the right. */
 
+/** A column without a title has no rule: it is a remark to the one before it. */
 export function formatTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],
@@ -15,6 +16,6 @@ export function formatTable(
       })
       .join('  ')
       .trimEnd()
-  const rule = widths.map((width) => '-'.repeat(width)).join('  ')
-  return [line(header), rule, ...rows.map(line)].join('\n')
+  const rule = header.map((title, column) => (title === '' ? '' : '-'.repeat(widths[column] ?? 0)))
+  return [line(header), line(rule), ...rows.map(line)].join('\n')
 }

@@ -22,19 +22,36 @@ export function isPattern(text: string): text is Pattern {
   return isPermission(text) && !isChannel(text) && /^[^*>]/.test(text)
 }
 
+const dot = 0x2e
+const star = 0x2a
+const greater = 0x3e
+
 /**
  * Whether every channel that matches `name` (a channel or a pattern) also matches `granted`.
- * For a channel that is plain NATS matching.
+ * For a channel that is plain NATS matching. Walks both texts and makes nothing: a refreshed token
+ * holds up to 256 permissions against as many subscriptions.
  */
 export function covers(granted: string, name: string): boolean {
-  if (granted === name || granted === '>') return true
-  const grantedTokens = granted.split('.')
-  const tokens = name.split('.')
-  for (const [at, token] of grantedTokens.entries()) {
-    const other = tokens[at]
-    if (other === undefined) return false
-    if (token === '>') return true
-    if (other === '>' || (token !== '*' && token !== other)) return false
+  let g = 0
+  let n = 0
+  while (g < granted.length && n < name.length) {
+    const wanted = granted.charCodeAt(g)
+    if (wanted === greater) return true
+    if (name.charCodeAt(n) === greater) return false
+    if (wanted === star) {
+      g += 1
+      while (n < name.length && name.charCodeAt(n) !== dot) n += 1
+    } else {
+      while (g < granted.length && granted.charCodeAt(g) === name.charCodeAt(n)) {
+        if (granted.charCodeAt(g) === dot) break
+        g += 1
+        n += 1
+      }
+    }
+    if (g === granted.length || n === name.length) return g === granted.length && n === name.length
+    if (granted.charCodeAt(g) !== dot || name.charCodeAt(n) !== dot) return false
+    g += 1
+    n += 1
   }
-  return tokens.length === grantedTokens.length
+  return false
 }

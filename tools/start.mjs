@@ -1,6 +1,7 @@
 /** `npm start`: one node for development, with the demo, in memory or over a real NATS. */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { runMain, setUp } from './setup.mjs'
@@ -9,23 +10,25 @@ import { root, SetupError } from './steps.mjs'
 const help = `npm start [-- --port 8080] [--nats nats://127.0.0.1:4222]
 
 Installs and compiles what is missing, then starts one gateway node for development and a demo.
-  --port   port to listen on, on 127.0.0.1 (default 8080; 0: any free one)
-  --nats   the NATS server to use (default: a broker in this process's memory); the demo's service
-           then runs as a process of its own
-Other settings come from the environment, TIDEGATE_… as in README.md. Ctrl-C ends everything.`
+  --port   port to listen on (default: TIDEGATE_PORT, else 8080; 0: any free one)
+  --nats   the NATS server to use (default: TIDEGATE_NATS_URL, else a broker in this process's
+           memory); over NATS the demo's service runs as a process of its own
+Other settings come from the environment, TIDEGATE_… as in README.md, and the file TIDEGATE_CONFIG;
+only TIDEGATE_JWT_SECRET is made anew for each run. Ctrl-C ends everything.`
 
-const tokenSeconds = 3600
+const tokenSecondsMax = 3600
 const brokerWaitMs = 3000
 
 function readArgs() {
   const options = {
-    port: { type: 'string', default: '8080' },
+    port: { type: 'string' },
     nats: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   }
   const values = parse(options)
-  if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535) {
-    throw new SetupError(`--port must be a whole number from 0 to 65535, not ${values.port}.`)
+  const { port } = values
+  if (port !== undefined && (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)) {
+    throw new SetupError(`--port must be a whole number from 0 to 65535, not ${port}.`)
   }
   return values
 }
@@ -38,7 +41,7 @@ function parse(options) {
   }
 }
 
-/** What a development node is set to; what the user has set in the environment goes before it. */
+/** What a development node is set to, unless the user says otherwise. */
 function developmentEnvironment() {
   return {
     TIDEGATE_HOST: '127.0.0.1',
@@ -54,37 +57,72 @@ function developmentEnvironment() {
   }
 }
 
+/** Arguments before environment before file before what is usual in development. */
+function nodeEnvironment({ port, nats }, secret, file) {
+  // An empty variable is an unset one.
+  const given = Object.entries(process.env).filter(([, value]) => value !== '')
+  const inFile = Object.keys(readGiven(file))
+  const usual = Object.entries(developmentEnvironment()).filter(([name]) => !inFile.includes(name))
+  return {
+    ...Object.fromEntries([...usual, ...given]),
+    ...(port !== undefined && { TIDEGATE_PORT: port }),
+    ...(nats !== undefined && { TIDEGATE_NATS_URL: nats }),
+    TIDEGATE_JWT_SECRET: secret,
+  }
+}
+
+/** What is wrong with the file is said when the node reads it. */
+function readGiven(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) ?? {}
+  } catch {
+    return {}
+  }
+}
+
 async function main() {
-  const { port, nats, help: wantsHelp } = readArgs()
+  const { help: wantsHelp, ...args } = readArgs()
   if (wantsHelp) return console.log(help)
   await setUp()
+  const file = process.env.TIDEGATE_CONFIG || undefined
   const secret = randomBytes(32).toString('base64url')
-  const env = {
-    ...developmentEnvironment(),
-    ...process.env,
-    TIDEGATE_PORT: port,
-    TIDEGATE_JWT_SECRET: secret,
-    ...(nats === undefined ? {} : { TIDEGATE_NATS_URL: nats }),
-  }
-  const node = await startNode(env, await demoAssets(secret))
-  const endService = env.TIDEGATE_NATS_URL
-    ? startServiceProcess(env.TIDEGATE_NATS_URL)
-    : await startServiceHere(node.broker)
-  const { mintToken } = await import('../build/gateway/mint-token.js')
-  const everything = { sub: 'developer', subscribe: ['>'], publish: ['>'] }
-  const token = await mintToken({ secret, ttlSeconds: tokenSeconds, ...everything })
+  const env = nodeEnvironment(args, secret, file)
+  const loaded = await loadConfig(env, file)
+  const { config } = loaded
+  const mint = await minter(secret, config)
+  const node = await startNode({ env, file, assets: await demoAssets(mint) })
+  const isOverNats = config.natsUrls.length > 0
+  const endService = isOverNats ? startServiceProcess(env) : await startServiceHere(node)
+  const token = await mint({ sub: 'developer', subscribe: ['>'], publish: ['>'] })
   const isConnected = await waitForBroker(node.broker)
-  console.log(greeting(`http://127.0.0.1:${node.port}`, token, env.TIDEGATE_NATS_URL))
+  console.log(greeting(await describe(loaded, node.port), token))
   if (!isConnected) console.log('NATS is not there yet: the node goes on trying to reach it.\n')
   await untilSignal()
   endService()
   await node.close()
 }
 
-async function startNode(env, assets) {
+async function loadConfig(env, file) {
+  const { loadConfigWithSources } = await import('../build/gateway/config.js')
+  try {
+    return loadConfigWithSources({ env, file, needsKey: true })
+  } catch (error) {
+    throw new SetupError(error.message)
+  }
+}
+
+/** Mints what a node of this configuration takes. */
+async function minter(secret, { jwtAudience, jwtIssuer, tokenLifetimeSecondsMax }) {
+  const { mintToken } = await import('../build/gateway/mint-token.js')
+  const ttlSeconds = Math.min(tokenSecondsMax, tokenLifetimeSecondsMax)
+  const claims = { secret, ttlSeconds, audience: jwtAudience, issuer: jwtIssuer }
+  return (more) => mintToken({ ...claims, ...more })
+}
+
+async function startNode(options) {
   const serve = await import('../build/cli/serve.js')
   try {
-    return await serve.startNode({ env, assets })
+    return await serve.startNode(options)
   } catch (error) {
     const isTaken = error.message.startsWith('Cannot listen')
     throw new SetupError(
@@ -101,10 +139,9 @@ async function waitForBroker(broker) {
 }
 
 /** The demo's files, and tokens for whoever opens the page: in development only. */
-async function demoAssets(secret) {
+async function demoAssets(mint) {
   const { stocksAssets } = await import('../build/examples/stocks/assets.js')
   const { fileAsset } = await import('../build/gateway/assets.js')
-  const { mintToken } = await import('../build/gateway/mint-token.js')
   const assets = new Map()
   for (const [path, { file, contentType }] of stocksAssets(root)) {
     assets.set(path, fileAsset(file, contentType))
@@ -112,31 +149,34 @@ async function demoAssets(secret) {
   const viewer = { sub: 'demo', subscribe: ['stocks.*'] }
   assets.set('/demo/token', {
     contentType: 'application/json',
-    read: async () =>
-      JSON.stringify({ token: await mintToken({ secret, ttlSeconds: tokenSeconds, ...viewer }) }),
+    read: async () => JSON.stringify({ token: await mint(viewer) }),
   })
   return assets
 }
 
-async function startServiceHere(broker) {
+async function startServiceHere({ broker, config }) {
   const { readMonthlyPrices } = await import('../build/examples/stocks/monthly-prices.js')
   const { startStocksService } = await import('../build/examples/stocks/service.js')
   return startStocksService({
     prices: readMonthlyPrices(),
     publish: (subject, payload) => void broker.publish(subject, payload, {}),
+    subjectPrefix: config.subjectPrefix,
   })
 }
 
-/** The service as it would run anywhere: it gets the address of NATS and nothing else. */
-function startServiceProcess(nats) {
-  const args = ['build/examples/stocks/main.js', '--nats', nats]
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+/** Of the settings it gets what concerns NATS, and nothing else. */
+function startServiceProcess(env) {
+  const wanted = /^(?!TIDEGATE_)|^TIDEGATE_(?:NATS_|SUBJECT_PREFIX$|CONFIG$)/
+  const child = spawn(process.execPath, ['tools/demo-service.mjs'], {
+    cwd: root,
+    env: Object.fromEntries(Object.entries(env).filter(([name]) => wanted.test(name))),
+    // Its standard input closes when this process ends, even by SIGKILL: then it ends, too.
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
   child.once('exit', (code) => {
     if (code) console.error(`The demo's service ended with code ${code}: no more prices come.`)
   })
-  const end = () => child.kill('SIGTERM')
-  process.once('exit', end)
-  return end
+  return () => child.kill('SIGTERM')
 }
 
 /** Resolves at the first Ctrl-C; a second one ends the process at once. */
@@ -146,9 +186,22 @@ function untilSignal() {
   })
 }
 
-function greeting(address, token, nats) {
+/** What the greeting tells of the configuration; addresses without user and password. */
+async function describe(loaded, port) {
+  const { describeConfig } = await import('../build/gateway/config.js')
+  const { host, tokenLifetimeSecondsMax } = loaded.config
+  const isAny = host === '0.0.0.0' || host === '::'
+  return {
+    address: `http://${isAny ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host}:${port}`,
+    nats: describeConfig(loaded).TIDEGATE_NATS_URL.value.join(', '),
+    tokenSeconds: Math.min(tokenSecondsMax, tokenLifetimeSecondsMax),
+  }
+}
+
+function greeting({ address, nats, tokenSeconds }, token) {
   const bearer = `-H 'Authorization: Bearer ${token}'`
-  const channels = 'channels=stocks.AAPL,hello'
+  const events = `${address}/v1/events?channels=`
+  const newline = "-w '\\n'"
   return `
 Tidegate runs, with ${nats ? `NATS at ${nats}` : 'a broker in its own memory'}.
 
@@ -158,17 +211,17 @@ Tidegate runs, with ${nats ? `NATS at ${nats}` : 'a broker in its own memory'}.
 The demo:
   ${address}/
 
-A token for one hour, which may subscribe and publish everything:
+A token for ${tokenSeconds} seconds, which may subscribe and publish everything:
   ${token}
 
 Live events by SSE:
-  curl -N -H 'Accept: text/event-stream' ${bearer} '${address}/v1/events?${channels}'
+  curl -N -H 'Accept: text/event-stream' ${bearer} '${events}stocks.AAPL,hello'
 
-By long-poll:
-  curl ${bearer} '${address}/v1/events?${channels}&wait=25'
+By long-poll, which waits for what is published below:
+  curl ${newline} ${bearer} '${events}hello&wait=25'
 
 Publish:
-  curl ${bearer} -d '{"channel":"hello","data":{"text":"hi"}}' ${address}/v1/publish
+  curl ${newline} ${bearer} -d '{"channel":"hello","data":{"text":"hi"}}' ${address}/v1/publish
 
 Ctrl-C ends it.
 `

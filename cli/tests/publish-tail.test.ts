@@ -1,8 +1,11 @@
 /** `tidegate publish` and `tidegate tail` against a real node. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { mint, serve, tidegate } from './spawned.js'
 
@@ -69,7 +72,11 @@ test('without a token, or a gateway that answers, there is a sentence', async (t
     'x',
   ])
   assert.equal(await nobody.exit(), 1)
-  assert.match(nobody.stderr, /^http:\/\/127\.0\.0\.1:1 does not answer/)
+  assert.match(nobody.stderr, /^http:\/\/127\.0\.0\.1:1 does not answer: .*\S/)
+  assert.doesNotMatch(nobody.stderr, /fetch failed/)
+  const tail = tidegate(t, ['tail', 'news', '--url', 'http://127.0.0.1:1', '--token', 'x'])
+  const told = /^Cannot connect \((?!fetch failed).+\); tries again in 2\.0 s\.$/m
+  await tail.until('that it cannot connect', ({ stderr }) => told.test(stderr))
 })
 
 test('what is no channel, no JSON or no address is refused before anything is sent', async (t) => {
@@ -92,6 +99,22 @@ test('NATS that is away is told at once', async (t) => {
   const publish = tidegate(t, ['publish', 'news', '1', '--nats', 'nats://127.0.0.1:1'])
   assert.equal(await publish.exit(), 1)
   assert.match(publish.stderr, /^broker_unavailable: \S/)
+})
+
+test('NATS of the configuration file is where a publication goes', async (t) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'tidegate-')), 'tidegate.json')
+  writeFileSync(file, '{"TIDEGATE_NATS_URL":"nats://127.0.0.1:1"}')
+  const args = ['publish', 'news', '1']
+  for (const publish of [
+    tidegate(t, [...args, '--config', file]),
+    tidegate(t, args, { TIDEGATE_CONFIG: file }),
+  ]) {
+    assert.equal(await publish.exit(), 1)
+    assert.match(publish.stderr, /^broker_unavailable: \S/)
+  }
+  const byHttp = tidegate(t, [...args, '--config', file, '--url', 'http://127.0.0.1:1'])
+  assert.equal(await byHttp.exit(), 1)
+  assert.match(byHttp.stderr, /TIDEGATE_TOKEN/)
 })
 
 test('tail goes on with its cursor when the stream ends, and says so', async (t) => {

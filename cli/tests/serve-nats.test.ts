@@ -81,12 +81,17 @@ test('an end that takes longer than the grace time is cut short, and exits with 
   assert.equal((await node.logged('stopped'))['isClean'], false)
 })
 
-test('NATS credentials that cannot be used stop the start', async (t) => {
+test('NATS credentials and keys that cannot be used are told together, by setting', async (t) => {
   const node = tidegate(t, ['serve'], {
     TIDEGATE_NATS_URL: 'nats://127.0.0.1:1',
     TIDEGATE_NATS_NKEY_FILE: process.execPath,
+    TIDEGATE_JWKS_FILE: process.execPath,
     TIDEGATE_ADMIN_PORT: '0',
   })
   assert.equal(await node.exit(), 1)
-  assert.match(String(node.logLines().at(-1)?.['faults']), /nkey/)
+  const file = process.execPath
+  assert.deepEqual(node.logLines().at(-1)?.['faults'], [
+    `TIDEGATE_NATS_NKEY_FILE: NATS nkey file ${file} holds no usable nkey`,
+    `TIDEGATE_JWKS_FILE, ${file}: it is longer than 1048576 bytes.`,
+  ])
 })

@@ -1,6 +1,9 @@
 /** `tidegate serve` as a process: its start, its refusals to start, its end. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test, type TestContext } from 'node:test'
 import { freePort } from './free-port.js'
 import { mint, serve, testSecret, tidegate } from './spawned.js'
 
@@ -103,4 +106,40 @@ test('SIGINT ends it as SIGTERM does', async (t) => {
   const { node } = await serve(t)
   node.child.kill('SIGINT')
   assert.equal(await node.exit(), 0)
+})
+
+/** An issuer of keys that takes requests and never answers. */
+async function silentIssuer(t: TestContext): Promise<{ server: Server; url: string }> {
+  const server = createServer().listen(0, '127.0.0.1')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  await once(server, 'listening')
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys` }
+}
+
+test('SIGTERM ends a start that waits for keys, at once and with 0', async (t) => {
+  const { server, url } = await silentIssuer(t)
+  const asked = once(server, 'request')
+  const node = tidegate(t, ['serve'], { TIDEGATE_ADMIN_PORT: '0', TIDEGATE_JWKS_URL: url })
+  await asked
+  const startedAt = Date.now()
+  node.child.kill('SIGTERM')
+  assert.equal(await node.exit(), 0)
+  assert.ok(Date.now() - startedAt < 3_000, 'sooner than the fetch would have ended')
+  assert.equal((await node.logged('stopped'))['isClean'], true)
+})
+
+test('a node that has no key yet is up, and not ready', async (t) => {
+  const adminPort = await freePort()
+  const { node } = await serve(t, {
+    TIDEGATE_JWT_SECRET: '',
+    TIDEGATE_JWKS_URL: 'http://127.0.0.1:1/keys',
+    TIDEGATE_ADMIN_PORT: String(adminPort),
+  })
+  await node.logged('keys_failed')
+  const ready = await fetch(`http://127.0.0.1:${adminPort}/health/ready`)
+  assert.equal(ready.status, 503)
+  assert.deepEqual(await ready.json(), { ready: false, reasons: ['keys_missing'] })
 })

@@ -72,6 +72,23 @@ test('a name that no gateway would understand is refused', async (t) => {
   }
 })
 
+test('a subject that no gateway would take is refused', async (t) => {
+  for (const sub of ['', ' u1', 'u\n1', 'u'.repeat(257)]) {
+    const env = { TIDEGATE_JWT_SECRET: testSecret }
+    const spawned = tidegate(t, ['token', '--sub', sub, '--publish', 'news'], env)
+    assert.equal(await spawned.exit(), 2)
+    assert.match(spawned.stderr, /^The claim "sub" must be /)
+    assert.equal(spawned.stdout, '')
+  }
+})
+
+test('a token that may do nothing is minted, and pointed out', async (t) => {
+  const spawned = tidegate(t, ['token', '--sub', 'u1'], { TIDEGATE_JWT_SECRET: testSecret })
+  assert.equal(await spawned.exit(), 0)
+  assert.match(spawned.stderr, /may do nothing/)
+  await jwtVerify(spawned.stdout.trim(), key)
+})
+
 test('durations are whole seconds, minutes and hours', () => {
   assert.deepEqual(['30s', '10m', '1h'].map(parseSeconds), [30, 600, 3600])
   for (const bad of ['', '10', 'm', '-1m', '0s', '1.5h', '1d', '1h30m', '99999999s']) {

@@ -41,7 +41,7 @@ const payloads: readonly (readonly [string, Buffer])[] = [
   ['NaN', Buffer.from('NaN')],
 ]
 
-test('a payload that is not JSON arrives as the bytes that it is (PROTOCOL 5.3, 5.4)', async (t) => {
+test('a payload that is not JSON arrives as its bytes (PROTOCOL 5.3, 5.4)', async (t) => {
   const { gateway, bystander, json, msgpack } = await setUp(t)
   for (const [what, payload] of payloads) {
     await gateway.broker.publish('rt.pub.chat.7', payload, {})
@@ -113,7 +113,7 @@ test('a subject that is no channel is dropped and counted (PROTOCOL 11.1)', asyn
   await bystander.receives()
 })
 
-test('a publication over the limit is a gap for its channel only (PROTOCOL 5.6, 12.1)', async (t) => {
+test('a publication over the limit is a gap of its channel (PROTOCOL 5.6, 12.1)', async (t) => {
   const { gateway, bystander, json, msgpack } = await setUp(t)
   for (const bytes of [65_537, 1_048_576]) {
     await gateway.broker.publish('rt.pub.chat.7', Buffer.alloc(bytes, 0x20), {})

@@ -176,7 +176,7 @@ const badChannels: readonly string[] = [
 ]
 
 for (const { name, subprotocol, data } of testFormats) {
-  test(`${name}: what is no channel is bad_request everywhere (PROTOCOL 2.1, 4.9, 4.11)`, async (t) => {
+  test(`${name}: what is no channel is bad_request (PROTOCOL 2.1, 4.9, 4.11)`, async (t) => {
     const scene = await setUp(t, subprotocol)
     for (const channel of badChannels) {
       for (const type of ['subscribe', 'unsubscribe', 'publish']) {
@@ -197,7 +197,7 @@ for (const { name, subprotocol, data } of testFormats) {
     await expectUnharmed(scene)
   })
 
-  test(`${name}: a frame over the limit is too_large and not read (PROTOCOL 4.16, 12.1)`, async (t) => {
+  test(`${name}: a frame over the limit is too_large (PROTOCOL 4.16, 12.1)`, async (t) => {
     const scene = await setUp(t, subprotocol)
     const { client } = scene
     const frame = (bytes: number): Buffer => {
@@ -221,7 +221,7 @@ for (const { name, subprotocol, data } of testFormats) {
     await expectUnharmed(scene)
   })
 
-  test(`${name}: a message over the engine's limit ends the connection (PROTOCOL 4.16)`, async (t) => {
+  test(`${name}: a message of over 1 MB ends the connection (PROTOCOL 4.16)`, async (t) => {
     const { gateway, bystander, client } = await setUp(t, subprotocol)
     client.socket.send(Buffer.alloc(1_048_577, 0x20), { binary: name !== 'JSON' })
     const { code } = await client.closed
@@ -230,7 +230,7 @@ for (const { name, subprotocol, data } of testFormats) {
     await bystander.receives()
   })
 
-  test(`${name}: too many subscriptions are refused, one by one (PROTOCOL 4.9, 12.1)`, async (t) => {
+  test(`${name}: too many subscriptions are refused (PROTOCOL 4.9, 12.1)`, async (t) => {
     const clock = new FakeClock()
     const scene = await setUp(t, subprotocol, { clock })
     const { client, gateway } = scene
@@ -250,7 +250,7 @@ for (const { name, subprotocol, data } of testFormats) {
     await expectUnharmed(scene)
   })
 
-  test(`${name}: too many frames are dropped, and answered once a second (PROTOCOL 4.17)`, async (t) => {
+  test(`${name}: too many frames are dropped, told once a second (PROTOCOL 4.17)`, async (t) => {
     const clock = new FakeClock()
     const scene = await setUp(t, subprotocol, { clock })
     const { client, gateway } = scene
@@ -274,7 +274,7 @@ for (const { name, subprotocol, data } of testFormats) {
     assert.equal(gateway.counters.refusals.rate_limited, 150)
   })
 
-  test(`${name}: subscribing twice and unsubscribing nothing harm nobody (PROTOCOL 4.9, 4.10)`, async (t) => {
+  test(`${name}: to subscribe twice or end nothing harms none (PROTOCOL 4.9, 4.10)`, async (t) => {
     const scene = await setUp(t, subprotocol)
     const { client, gateway } = scene
     const frame = { id: 1, channel: 'chat.bystander' }

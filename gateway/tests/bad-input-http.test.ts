@@ -23,7 +23,7 @@ async function statusOrEnd(raw: RawWebSocket): Promise<number | undefined> {
   )
 }
 
-test('headers just under 16,384 bytes are read, above they are refused (PROTOCOL 12.2)', async (t) => {
+test('headers up to 16,384 bytes are read, above refused (PROTOCOL 12.2)', async (t) => {
   const gateway = await startTestGateway(t)
   const bystander = await Bystander.connect(t, gateway)
   const token = mint({ channels: ['chat.7'] })

@@ -106,7 +106,7 @@ test('each bad token is 401 token_invalid at the handshake (PROTOCOL 3.2, 3.3, 3
   }
 })
 
-test('a bad token disturbs nobody, by header, subprotocol or query (PROTOCOL 3.1, 3.5)', async (t) => {
+test('a bad token disturbs nobody, wherever it stands (PROTOCOL 3.1, 3.5)', async (t) => {
   const gateway = await setUp(t)
   const bystander = await Bystander.connect(t, gateway, claimsOf())
   for (const [what, token] of invalid) {
@@ -122,7 +122,7 @@ test('a bad token disturbs nobody, by header, subprotocol or query (PROTOCOL 3.1
   await bystander.receives()
 })
 
-test('a token past its exp is token_expired, within the tolerance it is not (PROTOCOL 3.3)', async (t) => {
+test('past its exp and the tolerance a token is token_expired (PROTOCOL 3.3)', async (t) => {
   const { port } = await setUp(t)
   const statusOf = async (exp: number): Promise<string> => {
     const token = mint(claimsOf({ exp }))

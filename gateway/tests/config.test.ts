@@ -135,6 +135,38 @@ test('a bad value is refused with name, value and allowed range', () => {
   ])
 })
 
+const namespaceFaults: readonly [string, string][] = [
+  ['{"b c":{}}', '=b c (environment): the name of a namespace must be 1 to 160 of the characters '],
+  ['{"a":{"histry":false}}', '.a={"histry":false} (environment): must be an object with no other '],
+  ['{"a":1}', '.a=1 (environment): must be an object with no other members than `history` and '],
+  ['{"a":{"patterns":"yes"}}', '.a.patterns=yes (environment): must be `true` or `false`'],
+  ['{"a":{"history":true}}', '.a.history=true (environment): must be `false`, or an object with '],
+  [
+    '{"a":{"history":{"replicas":6}}}',
+    '.a.history.replicas=6 (environment): must be a whole number from 1 to 5',
+  ],
+  ['{"a":{"history":{"messages":6}}}', '.a.history={"messages":6} (environment): must be `false`'],
+  ['{}', '={} (environment): must be JSON of one namespace or more: by name, `history` '],
+  ['{', '={ (environment): must be JSON of one namespace or more: by name, `history` '],
+]
+
+for (const [given, expected] of namespaceFaults) {
+  test(`TIDEGATE_NAMESPACES=${given} is refused with name, value and what is allowed`, () => {
+    const [fault = '', ...others] = faultsOf({ env: { TIDEGATE_NAMESPACES: given } })
+    assert.equal(fault.slice(0, 19 + expected.length), `TIDEGATE_NAMESPACES${expected}`)
+    assert.deepEqual(others, [])
+  })
+}
+
+test('namespaces are described as they were given, so that they can be pasted back', () => {
+  const given = { orders: { history: { replicas: 3 } }, cursors: { history: false } }
+  const env = { TIDEGATE_NAMESPACES: JSON.stringify(given) }
+  const described = describeConfig(loadConfigWithSources({ env, openFilesMax }))
+  assert.deepEqual(described['TIDEGATE_NAMESPACES'], { value: given, source: 'environment' })
+  const untouched = describeConfig(loadConfigWithSources({ env: {}, openFilesMax }))
+  assert.deepEqual(untouched['TIDEGATE_NAMESPACES'], { value: { default: {} }, source: 'default' })
+})
+
 const badValues: readonly [string, string][] = [
   ['TIDEGATE_PORT', '80a'],
   ['TIDEGATE_PORT', '1e3'],
@@ -191,6 +223,21 @@ test('all faults are told at once, of the file, the environment and between sett
     'TIDEGATE_PUBLICATION_BYTES_MAX=65536: must be at most TIDEGATE_FRAME_BYTES_MAX, which is 2000',
     'TIDEGATE_TYPO (environment): there is no such setting; the README lists them all',
   ])
+})
+
+test('a node without any key is told so, together with the other faults', () => {
+  const env = { TIDEGATE_FOO: '1' }
+  assert.deepEqual(faultsOf({ env, needsKey: true }), [
+    'TIDEGATE_FOO (environment): there is no such setting; the README lists them all',
+    'TIDEGATE_JWT_SECRET: no key to verify tokens with; set it, or ' +
+      'TIDEGATE_JWT_PUBLIC_KEY_FILES, TIDEGATE_JWKS_FILE or TIDEGATE_JWKS_URL',
+  ])
+  assert.deepEqual(faultsOf({ env: { TIDEGATE_JWT_SECRET: secret }, needsKey: true }), [])
+  const address = { TIDEGATE_JWKS_URL: 'https://issuer.example/keys' }
+  assert.deepEqual(faultsOf({ env: address, needsKey: true }), [])
+  // Nothing is known of a faulty source: it is the only fault.
+  const faulty = { TIDEGATE_JWKS_FILE: '/no/such/file' }
+  assert.equal(faultsOf({ env: faulty, needsKey: true }).length, 1)
 })
 
 test('variables that Kubernetes sets for a Service of our name are explained', () => {

@@ -1,4 +1,4 @@
-/** A gateway for tests: real engine, real sockets on a free port, the in-memory broker behind it. */
+/** A gateway for tests: real engine, real sockets on a free port, an in-memory broker behind. */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { Broker } from '../../hub/broker.js'

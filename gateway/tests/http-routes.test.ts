@@ -263,7 +263,7 @@ test('requests that are sent ahead are answered in order while none of them wait
   assert.equal((await connection.answer()).status, 200)
 })
 
-/** engines.md A.4: the engine answers one request at a time, and ends who does not wait. */
+/** the engine answers one request at a time, and ends who does not wait. */
 test('a request sent before the poll is answered ends the connection', async (t) => {
   const gateway = await startTestGateway(t)
   const connection = await pendingPoll(t, gateway)

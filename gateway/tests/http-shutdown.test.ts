@@ -132,9 +132,8 @@ test('a node goes when its grace is over, whoever is left (PROTOCOL 10.4)', asyn
 test('a body that is not finished does not keep a node from leaving (PROTOCOL 10.4)', async (t) => {
   const gateway = await startTestGateway(t, { clock: new FakeClock() })
   const connection = new HttpConnection(t, gateway.port)
-  connection.send(
-    `POST /v1/publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 9\r\n\r\n{`,
-  )
+  const head = `Host: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 9`
+  connection.send(`POST /v1/publish HTTP/1.1\r\n${head}\r\n\r\n{`)
   const other = new HttpConnection(t, gateway.port)
   assert.equal((await other.ask({ path: '/nowhere' })).status, 404)
   await gateway.gateway.close()

@@ -68,6 +68,7 @@ class Fixture {
       this.clock,
       this.events.record,
     )
+    await this.#authentication.firstFetch
   }
 
   close(): void {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { TestStream } from './event-stream-client.js'
 import { startTestGateway, until, type TestGateway } from './harness.js'
-import { poll } from './http-client.js'
+import { poll, rawRequest } from './http-client.js'
 import {
   askOnce,
   HttpConnection,
@@ -11,6 +11,7 @@ import {
   requestText,
   type HttpAnswer,
 } from './http-connection.js'
+import { FakeClock } from './fake-clock.js'
 import { SwitchBroker } from './switch-broker.js'
 import { mint } from './tokens.js'
 
@@ -263,3 +264,27 @@ function withoutTime(publication: object): object {
   assert.equal(typeof time, 'number')
   return rest
 }
+
+test('a subject publishes by HTTP no faster than by frames (PROTOCOL 8.1)', async (t) => {
+  const settings = { framesPerSecondMax: 1, framesBurstMax: 2 }
+  const gateway = await startTestGateway(t, { settings, clock: new FakeClock() })
+  const body = '{"channel":"chat.7","data":1}'
+  assert.equal((await publish(t, gateway, body)).status, 200)
+  assert.equal((await publish(t, gateway, body)).status, 200)
+  const refused = await publish(t, gateway, body)
+  assert.deepEqual([refused.status, problemOf(refused).code], [429, 'rate_limited'])
+  assert.match(refused.headers.get('retry-after') ?? '', /^\d+$/)
+  // Another subject has a rate of its own.
+  const other = mint({ sub: 'u2', publish: ['chat.7'] })
+  assert.equal((await publish(t, gateway, body, other)).status, 200)
+})
+
+test('a body without a good token is not waited for (PROTOCOL 8.1)', async (t) => {
+  const { port } = await startTestGateway(t)
+  for (const path of ['/v1/publish', '/v1/events']) {
+    const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{`
+    const answer = await rawRequest(t, port, head, /"code":"\w+"/)
+    assert.match(answer, /^HTTP\/1.1 401 /)
+    assert.match(answer, /"code":"token_missing"/)
+  }
+})

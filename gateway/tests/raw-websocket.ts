@@ -88,6 +88,8 @@ export function lengthBytes(length: number, bit = 0x80): Buffer {
   return long
 }
 
+const heartbeat = Buffer.from('{"type":"heartbeat"}')
+
 export class RawWebSocket {
   readonly socket: Socket
   readonly messages: ServerMessage[] = []
@@ -139,10 +141,12 @@ export class RawWebSocket {
     await Promise.race([once(this.socket, 'drain'), once(this.socket, 'close')])
   }
 
-  /** The next text message that was not taken yet. */
+  /** The next text message that was not taken yet; heartbeats, which come by chance, left out. */
   async nextText(): Promise<string> {
     const texts = (): readonly ServerMessage[] =>
-      this.messages.filter(({ opcode }) => opcode === opcodes.text)
+      this.messages.filter(
+        ({ opcode, payload }) => opcode === opcodes.text && !payload.equals(heartbeat),
+      )
     await until('a text message', () => texts().length > this.#takenTexts)
     this.#takenTexts += 1
     return String(texts()[this.#takenTexts - 1]?.payload)

@@ -182,7 +182,7 @@ test('an IPv6 address is read, and a TLV behind an IPv4 one is not (PROTOCOL 3.7
   const header6 = proxyHeaderOf(0x21, 0x21, addresses)
   assert.equal(await statusFrom(t, gateway, header6), 101)
   assert.equal(await statusFrom(t, gateway, header6), 401)
-  // A TLV of the balancer's own: type 0xee, 3 bytes. The older build takes 36 bytes in all, no more.
+  // A TLV of the balancer's own: type 0xee, 3 bytes. The older build takes 36 bytes in all.
   const header4 = proxyHeader('203.0.113.1')
   const tlv = Buffer.from('ee0003616263', 'hex')
   const longer = proxyHeaderOf(0x21, 0x11, Buffer.concat([header4.subarray(16), tlv]))
@@ -198,7 +198,7 @@ test('a header for the balancer itself, as its health check sends it, is no addr
   assert.equal(await statusFrom(t, gateway), 401)
 })
 
-test('later requests of the connection keep the address of its header (PROTOCOL 3.7)', async (t) => {
+test('later requests of a connection keep its address (PROTOCOL 3.7)', async (t) => {
   const gateway = await startTestGateway(t, { clock: new FakeClock(), settings: once })
   const header = proxyHeader('203.0.113.9')
   const raw = new RawWebSocket(t, gateway.port)

@@ -20,9 +20,7 @@ test('a stream that is not read for 16 s goes on where it was (PROTOCOL 10.3)', 
     await gateway.broker.publish('rt.pub.chat.7', payload, {})
   }
   // The engine's timer is real, so time has to pass.
-  const stalledAt = Date.now()
   await new Promise((resolve) => setTimeout(resolve, stallMs))
-  assert.ok(Date.now() - stalledAt >= stallMs)
   assert.equal(counters.connections.sse, 1)
   let event = await nextEvent(events)
   while (event.event !== 'gap') event = await nextEvent(events)

@@ -57,7 +57,7 @@ function range(from: number, to: number): readonly number[] {
 }
 
 for (const { name, subprotocol } of testFormats) {
-  test(`${name}: who does not read misses some, hears it, and goes on (PROTOCOL 10.3, 5.6)`, async (t) => {
+  test(`${name}: who does not read hears that it missed some (PROTOCOL 10.3, 5.6)`, async (t) => {
     const gateway = await startTestGateway(t, { clock: new FakeClock() })
     const { counters } = gateway
     const slow = await TestClient.connect(t, gateway.ws, token, subprotocol)
@@ -82,7 +82,7 @@ for (const { name, subprotocol } of testFormats) {
     assert.equal(counters.deliveriesDropped.websocket, dropped)
   })
 
-  test(`${name}: what comes in one burst is not lost in silence either (PROTOCOL 10.3)`, async (t) => {
+  test(`${name}: nothing of a burst is lost in silence either (PROTOCOL 10.3)`, async (t) => {
     const gateway = await startTestGateway(t, { clock: new FakeClock() })
     const slow = await TestClient.connect(t, gateway.ws, token, subprotocol)
     slow.socket.pause()
@@ -96,7 +96,7 @@ for (const { name, subprotocol } of testFormats) {
   })
 }
 
-test('only subscriptions of which something was dropped hear of a gap (PROTOCOL 10.3)', async (t) => {
+test('only subscriptions that missed something hear of a gap (PROTOCOL 10.3)', async (t) => {
   const gateway = await startTestGateway(t, { clock: new FakeClock() })
   const claims = mint({ channels: ['chat.7', 'chat.8', 'chat.9', 'stocks.*'] })
   const slow = await TestClient.connect(t, gateway.ws, claims)

@@ -1,8 +1,9 @@
-/** What every frame has in common: its encoding, its id, and the answer to one that is malformed. */
+/** What all frames have in common: encoding, ids, and the answer to one that is malformed. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Packr } from 'msgpackr'
 import { Bystander } from './bystander.js'
+import { FakeClock } from './fake-clock.js'
 import { startTestGateway } from './harness.js'
 import { testFormats } from './test-formats.js'
 import { mint } from './tokens.js'
@@ -21,8 +22,8 @@ for (const { name, subprotocol, isBinary, data } of testFormats) {
     await bystander.receives()
   })
 
-  test(`${name}: every message of the server is of the kind agreed on (PROTOCOL 4.2)`, async (t) => {
-    const { ws, broker } = await startTestGateway(t)
+  test(`${name}: every message of the server is of its kind (PROTOCOL 4.2)`, async (t) => {
+    const { ws, broker } = await startTestGateway(t, { clock: new FakeClock() })
     const client = await TestClient.connect(t, ws, mint({ channels: ['chat.7'] }), subprotocol)
     const kinds: boolean[] = []
     client.socket.on('message', (_, isBinaryMessage) => kinds.push(isBinaryMessage))
@@ -76,7 +77,7 @@ for (const { name, subprotocol, isBinary, data } of testFormats) {
     assert.deepEqual(await client.next('pong'), { type: 'pong', id: 9 })
   })
 
-  test(`${name}: a frame of the wrong shape is bad_request with its id (PROTOCOL 4.5)`, async (t) => {
+  test(`${name}: a frame of a wrong shape is bad_request with its id (PROTOCOL 4.5)`, async (t) => {
     const gateway = await startTestGateway(t)
     const bystander = await Bystander.connect(t, gateway)
     const client = await TestClient.connect(t, gateway.ws, mint(), subprotocol)
@@ -136,7 +137,7 @@ for (const { name, subprotocol, isBinary, data } of testFormats) {
     }
   })
 
-  test(`${name}: an error has a code and a message, and more only if due (PROTOCOL 4.6)`, async (t) => {
+  test(`${name}: an error has a code, a message and its id (PROTOCOL 4.6)`, async (t) => {
     const { ws } = await startTestGateway(t)
     const client = await TestClient.connect(t, ws, mint(), subprotocol)
     const error = await client.ask({ type: 'subscribe', id: 3, channel: 'orders.42' })

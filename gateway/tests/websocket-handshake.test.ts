@@ -114,7 +114,7 @@ async function serveJwks(t: TestContext, keys: readonly object[]): Promise<strin
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`
 }
 
-test('a key that is not known yet is 503, to come back with the token (PROTOCOL 3.6)', async (t) => {
+test('a key not known yet is 503, to try again with the token (PROTOCOL 3.6)', async (t) => {
   const key = makeRsaKey()
   const jwksUrl = await serveJwks(t, [jwkOf(key, { kid: 'old' })])
   const { port, ws } = await startTestGateway(t, { authentication: { jwtSecrets: [], jwksUrl } })
@@ -184,7 +184,7 @@ test('beyond the limit, the status is that of the bad token (PROTOCOL 3.7)', asy
   assert.equal(answer.headers.get('access-control-allow-origin'), page)
 })
 
-test('an origin that is not listed is 403 before its token is looked at (PROTOCOL 3.8)', async (t) => {
+test('an origin that is not listed is 403, whatever its token (PROTOCOL 3.8)', async (t) => {
   const { port } = await startTestGateway(t)
   for (const Origin of ['https://evil.example', 'https://app.example:8443', 'null']) {
     for (const Authorization of [`Bearer ${mint()}`, 'Bearer nonsense', undefined]) {

@@ -79,7 +79,7 @@ test('JSON: any other payload is carried as base64 with its type (PROTOCOL 5.3)'
   }
 })
 
-test('MessagePack: data is the bytes, the type there unless it is JSON (PROTOCOL 5.4)', async (t) => {
+test('MessagePack: data is bytes, with a type unless they are JSON (PROTOCOL 5.4)', async (t) => {
   const { ws, broker } = await startTestGateway(t, { clock: new FakeClock(now) })
   const token = tokenOf({ channels: ['chat.7'] })
   const client = await TestClient.connect(t, ws, token, 'tidegate.v1.msgpack')
@@ -121,7 +121,7 @@ for (const { name, subprotocol, data } of testFormats) {
     }
   })
 
-  test(`${name}: a publication that is too large is replaced by a gap (PROTOCOL 5.6)`, async (t) => {
+  test(`${name}: a publication too large is replaced by a gap (PROTOCOL 5.6)`, async (t) => {
     const { ws, broker } = await startTestGateway(t)
     const token = mint({ channels: ['stocks.*'] })
     const client = await TestClient.connect(t, ws, token, subprotocol)

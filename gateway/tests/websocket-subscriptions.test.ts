@@ -35,7 +35,7 @@ for (const { name, subprotocol, text } of testFormats) {
     assert.equal(new Set(connections).size, 2)
   })
 
-  test(`${name}: a claimed name that is refused gets an error of its own (PROTOCOL 4.7)`, async (t) => {
+  test(`${name}: a claimed name that is refused gets an error (PROTOCOL 4.7)`, async (t) => {
     const { ws, broker } = await startTestGateway(t)
     const token = mint({ channels: ['nowhere.1', 'chat.7', 'chat.*'] })
     const client = await TestClient.connect(t, ws, token, subprotocol)
@@ -72,7 +72,7 @@ for (const { name, subprotocol, text } of testFormats) {
     assert.equal((await client.next('publication'))['pattern'], 'stocks.>')
   })
 
-  test(`${name}: what may not be subscribed is refused, each with its code (PROTOCOL 4.9)`, async (t) => {
+  test(`${name}: what may not be subscribed is refused by code (PROTOCOL 4.9, 2.4)`, async (t) => {
     const { ws, broker } = await startTestGateway(t, { settings: { subscriptionsMax: 3 } })
     const token = mint({ subscribe: ['chat.*', 'stocks.>', 'nowhere.*'] })
     const client = await TestClient.connect(t, ws, token, subprotocol)
@@ -144,7 +144,7 @@ test('a node that has no room for another channel is overloaded (PROTOCOL 4.9)',
   assert.equal((await other.ask({ type: 'subscribe', id: 1, channel: 'chat.7' })).code, undefined)
 })
 
-test('without the broker there is no subscription, and none is left behind (PROTOCOL 4.9)', async (t) => {
+test('without the broker there is no subscription (PROTOCOL 4.9)', async (t) => {
   const broker = new FakeBroker()
   const { ws, counters } = await startTestGateway(t, { broker })
   const client = await TestClient.connect(t, ws, mint(everything))
@@ -164,7 +164,7 @@ test('without the broker there is no subscription, and none is left behind (PROT
   assert.equal(answer.type, 'subscribed')
 })
 
-test('publications may come before subscribed, which waits for the broker (PROTOCOL 4.8)', async (t) => {
+test('publications may come before subscribed does (PROTOCOL 4.8)', async (t) => {
   const broker = new FakeBroker()
   const { ws } = await startTestGateway(t, { broker })
   const client = await TestClient.connect(t, ws, mint(everything))
@@ -177,7 +177,7 @@ test('publications may come before subscribed, which waits for the broker (PROTO
   await client.next('subscribed')
 })
 
-test('a subscribe that is undone before the broker has taken it is answered (PROTOCOL 4.4)', async (t) => {
+test('a subscribe that is undone while it waits is answered (PROTOCOL 4.4)', async (t) => {
   const broker = new FakeBroker()
   const { ws } = await startTestGateway(t, { broker })
   const client = await TestClient.connect(t, ws, mint(everything))
@@ -191,7 +191,7 @@ test('a subscribe that is undone before the broker has taken it is answered (PRO
   assert.deepEqual([answer.id, answer.code], [1, 'not_subscribed'])
 })
 
-test('when the broker is back every subscription hears of a gap (PROTOCOL 10.6, 5.6)', async (t) => {
+test('with the broker back every subscription hears of a gap (PROTOCOL 10.6, 5.6)', async (t) => {
   const broker = new FakeBroker()
   const { ws } = await startTestGateway(t, { broker })
   const token = mint({ channels: ['chat.7', 'stocks.*'] })

@@ -1,4 +1,4 @@
-/** A clock that stands still until a test turns it. */
+/** A clock that stands still until a test turns it; for the tests of hub, gateway and cli. */
 import type { Clock } from '../clock.js'
 
 interface Timer {
@@ -10,12 +10,9 @@ export class FakeClock implements Clock {
   #now: number
   readonly #timers = new Set<Timer>()
 
-  constructor(now: number = 1_700_000_000_000) {
-    this.#now = now
-  }
-
-  get pending(): number {
-    return this.#timers.size
+  /** By default the time of the machine, so that freshly minted tokens are valid. */
+  constructor(nowMs: number = Date.now()) {
+    this.#now = nowMs
   }
 
   now(): number {
@@ -25,13 +22,24 @@ export class FakeClock implements Clock {
   after(delayMs: number, run: () => void): () => void {
     const timer = { at: this.#now + delayMs, run }
     this.#timers.add(timer)
-    return () => void this.#timers.delete(timer)
+    return () => this.#timers.delete(timer)
   }
 
-  /** Runs what comes due on the way, in the order of its time, each at its own time. */
+  /** Timers that have neither run nor been cancelled. */
+  get pending(): number {
+    return this.#timers.size
+  }
+
+  /** Until the next timer; undefined if there is none. */
+  get nextInMs(): number | undefined {
+    const next = this.#nextUntil(Infinity)
+    return next && next.at - this.#now
+  }
+
+  /** Runs what falls due on the way, in order, those timers too that are set meanwhile. */
   advance(ms: number): void {
     const end = this.#now + ms
-    for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
+    for (let next = this.#nextUntil(end); next !== undefined; next = this.#nextUntil(end)) {
       this.#timers.delete(next)
       this.#now = Math.max(this.#now, next.at)
       next.run()
@@ -39,11 +47,11 @@ export class FakeClock implements Clock {
     this.#now = end
   }
 
-  #next(end: number): Timer | undefined {
-    let earliest: Timer | undefined
+  #nextUntil(end: number): Timer | undefined {
+    let next: Timer | undefined
     for (const timer of this.#timers) {
-      if (timer.at <= end && timer.at < (earliest?.at ?? Infinity)) earliest = timer
+      if (timer.at <= end && (next === undefined || timer.at < next.at)) next = timer
     }
-    return earliest
+    return next
   }
 }

@@ -65,7 +65,12 @@ test('a table aligns its first column to the left and the others to the right', 
   assert.equal(table, 'what     a\n------  --\nx       10\nlonger   5')
 })
 
-test('a small run shows no verdict: its figures prove nothing', () => {
+test('a column without a title has no rule', () => {
+  const table = formatTable(['what', 'budget', ''], [['x', '1x', 'OVER']])
+  assert.equal(table, 'what  budget\n----  ------\nx         1x  OVER')
+})
+
+test('a small run shows neither ratio nor verdict: its figures prove nothing', () => {
   const run = {
     startedAt: '',
     seconds: 1,
@@ -84,5 +89,7 @@ test('a small run shows no verdict: its figures prove nothing', () => {
     rows: [{ ...row, budget: { of: 'ratio', max: 1 } }],
   } as const
   assert.match(formatRun(run), /2\.00\s+1\.60-3\.00\s+1x\s+OVER/)
-  assert.doesNotMatch(formatRun({ ...run, isSmall: true }), /OVER/)
+  const small = formatRun({ ...run, isSmall: true })
+  assert.match(small, /80\.00 µs +50\.00 µs$/)
+  assert.doesNotMatch(small, /ratio|spread|budget|OVER/)
 })

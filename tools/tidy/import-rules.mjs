@@ -15,12 +15,34 @@ const arrows = {
   tools: ['build'],
 }
 
+/** Who loads the engine, listens with it, or holds one of its sockets, requests or responses. */
+const engineFiles = [
+  'engine',
+  'gateway',
+  'routes',
+  'websocket-transport',
+  'websocket-connection',
+  'event-stream-transport',
+  'event-stream',
+  'long-poll-transport',
+  'pending-poll',
+  'publish-endpoint',
+  'request',
+  'request-body',
+  'origins',
+  'problem',
+  'fault',
+  'assets',
+]
+
 /** Library → the files that may import it. */
 const owners = [
   {
     library: /^(?:uWebSockets\.js|uws-legacy)/,
     name: 'uWebSockets.js',
-    may: /^gateway\/|^loadtest\/bare-[\w-]*\.ts$/,
+    may: new RegExp(
+      `^gateway/(?:${engineFiles.join('|')})\\.ts$|^gateway/tests/|^loadtest/bare-[\\w-]*\\.ts$`,
+    ),
   },
   {
     library: /^@nats-io\//,
