@@ -26,7 +26,10 @@ USER node
 # 8080 for clients; 9090 for health and metrics, on 127.0.0.1 unless TIDEGATE_ADMIN_HOST says else.
 EXPOSE 8080 9090
 STOPSIGNAL SIGTERM
+# Whether it lives, by the admin port on 127.0.0.1; without one (TIDEGATE_ADMIN_PORT=0) that it runs is
+# all there is to see. A port set in a file, or a TIDEGATE_ADMIN_HOST that leaves 127.0.0.1 out, is not
+# seen from here, and other commands than serve have no such port: give those a check of their own.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.TIDEGATE_ADMIN_PORT || 9090) + '/health/live').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const port = Number(process.env.TIDEGATE_ADMIN_PORT || 9090); if (port !== 0) fetch('http://127.0.0.1:' + port + '/health/live').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "cli/bin.mjs"]
 CMD ["serve"]

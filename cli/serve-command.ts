@@ -1,7 +1,7 @@
 /** `tidegate serve`: one gateway node as a process, until a signal ends it. */
 import { parseArgs } from 'node:util'
-import { ConfigError } from '../gateway/config.js'
-import { describeError, Log } from '../gateway/log.js'
+import { ConfigError, variableOf } from '../gateway/config.js'
+import { describeError, Log, type LogLine } from '../gateway/log.js'
 import { messageOf, type Command } from './command.js'
 import { StartError, startNode } from './serve.js'
 
@@ -14,6 +14,13 @@ JSON file; the README lists them. It logs JSON lines, and nothing else.
 SIGTERM and SIGINT close its connections so that they go elsewhere, and end it within
 TIDEGATE_SHUTDOWN_GRACE_SECONDS; a second one ends it at once.`
 
+const aloneNotice: LogLine = {
+  event: 'setting_notice',
+  message:
+    `${variableOf('natsUrls')} is not set: publications stay in this process, and neither ` +
+    'services nor other nodes see them.',
+}
+
 export const serveCommand: Command = {
   name: 'serve',
   summary: 'run a gateway node',
@@ -25,6 +32,7 @@ export const serveCommand: Command = {
     try {
       const node = await startNode({ env, file, signal })
       logUncaught(node.log)
+      if (node.config.natsUrls.length === 0) node.log.write(aloneNotice)
       await aborted(signal)
       await node.close()
       return 0

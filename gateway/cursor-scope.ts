@@ -1,11 +1,8 @@
-/** Which channels a cursor covers; readers of the same channels share it, and encoded events. */
+/** Which channels a cursor covers; readers of the same channels share it. */
 import type { Channel } from '../shared/channel.js'
 import { channelHash, encodeCursor } from '../shared/cursor.js'
-import { eventStreamData } from '../shared/event-stream.js'
 import type { Pattern } from '../shared/pattern.js'
-import { publicationJsonWithoutType } from '../shared/publication-json.js'
-import type { Publication } from '../hub/publication.js'
-import { publicationJson } from './wire-format.js'
+import { idLine } from './event-text.js'
 
 const encoder = new TextEncoder()
 
@@ -17,8 +14,7 @@ export class CursorScope {
   readonly #channels: readonly number[]
   #arrival = -1
   #cursor = ''
-  #publication: Publication | undefined = undefined
-  #event: Uint8Array = new Uint8Array()
+  #idLine: Uint8Array | undefined = undefined
 
   constructor(node: string, names: readonly (Channel | Pattern)[]) {
     this.#node = node
@@ -30,6 +26,7 @@ export class CursorScope {
   cursor(arrival: number): string {
     if (arrival !== this.#arrival) {
       this.#arrival = arrival
+      this.#idLine = undefined
       this.#cursor = encodeCursor({
         ephemeral: { node: this.#node, arrival, channels: this.#channels },
       })
@@ -37,19 +34,10 @@ export class CursorScope {
     return this.#cursor
   }
 
-  /** The publication as an event with its cursor, encoded once for all readers of the scope. */
-  event(publication: Publication): Uint8Array {
-    if (publication !== this.#publication) {
-      const head = encoder.encode(`id: ${this.cursor(publication.arrival)}\n`)
-      const data = eventStreamData(publicationJsonWithoutType(publicationJson(publication)))
-      const event = new Uint8Array(head.length + data.length + 1)
-      event.set(head)
-      event.set(data, head.length)
-      event[event.length - 1] = 0x0a
-      this.#publication = publication
-      this.#event = event
-    }
-    return this.#event
+  /** The same as the first line of an event, encoded once for all readers of the scope. */
+  idLine(arrival: number): Uint8Array {
+    const cursor = this.cursor(arrival)
+    return (this.#idLine ??= encoder.encode(idLine(cursor)))
   }
 }
 

@@ -8,7 +8,7 @@ import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
 import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
-import { blankEvent, idLine, namedEvent, retryLine } from './event-text.js'
+import { blankEvent, idLine, namedEvent, publicationLines, retryLine } from './event-text.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
 import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
@@ -25,11 +25,13 @@ const stalledBeatsMax = 2
 export class EventStream implements Subscriber, Flushable, DueItem {
   readonly #node: Node
   readonly #identity: Identity
-  readonly #scope: CursorScope
   readonly #scopes: CursorScopes
   /** Undefined once it is closed. */
   #res: HttpResponse | undefined
   #subscriptions: readonly Subscription[] = []
+  /** Given back, and let go of, when the stream closes. */
+  #scope: CursorScope | undefined
+  /** Pieces of a stream of bytes: an event may be several. */
   #queue: Uint8Array[] = nothingQueued
   #queuedBytes = 0
   #heldBytes = 0
@@ -39,7 +41,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   /** A visit of `nudge` is planned: one at a time, however often the stream blocks. */
   #isNudged = false
   #isBehind = false
-  #lossy: Set<Subscription> | undefined = undefined
+  /** What a stream that is behind must be told when it is live again; undefined: nothing. */
+  #lossy: Map<Subscription, GapReason> | undefined = undefined
   #heartbeatAt = 0
 
   constructor(
@@ -77,6 +80,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   /** The subscriptions are in effect: says so, then what was missed, then what came since. */
   begin({ publications, gaps, position }: Resumption): void {
     const node = this.#node
+    const scope = this.#scope
+    if (scope === undefined) return
     const arrived = this.#queue
     this.#clear()
     this.#hasBegun = true
@@ -85,33 +90,37 @@ export class EventStream implements Subscriber, Flushable, DueItem {
       node: node.id,
       expiresAt: this.#identity.expiresAt,
       heartbeatSeconds: node.settings.heartbeatSeconds,
-      subscriptions: this.#scope.names,
+      subscriptions: scope.names,
     }
     // A client that is cut off between welcome and a gap must hear of the gap again: its cursor
     // moves on only with the last of them.
-    const id = idLine(this.#scope.cursor(position))
-    this.#enqueue(namedEvent('welcome', JSON.stringify(welcome), gaps.length === 0 ? id : ''))
+    const id = idLine(scope.cursor(position))
+    this.#push(namedEvent('welcome', JSON.stringify(welcome), gaps.length === 0 ? id : ''))
     for (const [at, gap] of gaps.entries()) {
-      this.#enqueue(namedEvent('gap', JSON.stringify(gap), at === gaps.length - 1 ? id : ''))
+      this.#push(namedEvent('gap', JSON.stringify(gap), at === gaps.length - 1 ? id : ''))
     }
-    for (const publication of publications) this.#enqueue(this.#scope.event(publication))
-    for (const event of arrived) this.#enqueue(event)
+    for (const publication of publications) this.#pushPublication(publication, scope)
+    for (const bytes of arrived) this.#push(bytes)
+    this.#pushed()
     this.#heartbeatAt = firstHeartbeatAt(node)
     node.wheel.add(this, Math.min(this.#heartbeatAt, expiryOf(node, this.#identity.expiresAt)))
   }
 
   deliver(publication: Publication, subscription: Subscription): void {
+    const scope = this.#scope
+    if (scope === undefined) return
     if (this.#isBehind) {
       this.#node.counters.deliveriesDropped.sse += 1
-      this.#lossy ??= new Set()
-      this.#lossy.add(subscription)
+      this.#lose(subscription, 'slow_consumer')
       return
     }
     this.#node.counters.deliveries.sse += 1
-    this.#enqueue(this.#scope.event(publication))
+    this.#pushPublication(publication, scope)
+    this.#pushed()
   }
 
   gap(reason: GapReason, subscription: Subscription): void {
+    if (this.#isBehind) return this.#lose(subscription, reason)
     this.#node.counters.gap(reason)
     const gap = { channel: subscription.interest.name, reason }
     this.#enqueue(namedEvent('gap', JSON.stringify(gap)))
@@ -128,7 +137,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   }
 
   due(now: number): number | undefined {
-    if (this.#res === undefined) return undefined
+    const scope = this.#scope
+    if (scope === undefined) return undefined
     const expiresAt = expiryOf(this.#node, this.#identity.expiresAt)
     if (now >= expiresAt) {
       this.#node.counters.expirations += 1
@@ -137,10 +147,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     }
     if (now >= this.#heartbeatAt) {
       this.#heartbeatAt = now + this.#node.settings.heartbeatSeconds * 1000
-      if (!this.#isBehind) {
-        // Everything that arrived for its channels has been queued: the cursor may say so.
-        this.#enqueue(blankEvent(this.#scope.cursor(this.#node.hub.arrival)))
-      }
+      // Everything that arrived for its channels has been queued: the cursor may say so.
+      if (!this.#isBehind) this.#enqueue(blankEvent(scope.cursor(this.#node.hub.arrival)))
     }
     return Math.min(this.#heartbeatAt, expiresAt)
   }
@@ -186,13 +194,29 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     return now + nudgeMs
   }
 
-  /** What waits for the end of the tick counts, too: a burst must not fill the memory meanwhile. */
-  #enqueue(bytes: Uint8Array): void {
+  #enqueue(event: Uint8Array): void {
+    this.#push(event)
+    this.#pushed()
+  }
+
+  #pushPublication(publication: Publication, scope: CursorScope): void {
+    this.#push(scope.idLine(publication.arrival))
+    this.#push(publicationLines(publication))
+  }
+
+  #push(bytes: Uint8Array): void {
     if (this.#queue.length === 0) {
       this.#queue = [bytes]
       this.#node.flushQueue.add(this)
     } else this.#queue.push(bytes)
     this.#queuedBytes += bytes.length
+  }
+
+  /**
+   * Only after whole events: it may tell of a gap. What waits for the end of the tick counts, too:
+   * a burst must not fill the memory meanwhile.
+   */
+  #pushed(): void {
     if (this.#queuedBytes > this.#node.outbox.connectionBytesMax) this.flush()
     this.#node.flushQueue.countFrame()
   }
@@ -211,25 +235,27 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     }
   }
 
-  /** The next bytes to write: whole events while they fit, a piece of one that does not. */
+  /** The next bytes to write: whole pieces, and of the next one what still fits. */
   #take(): Uint8Array {
-    const first = this.#queue[0] as Uint8Array
-    if (first.length > writeBytesMax) {
-      this.#queue[0] = first.subarray(writeBytesMax)
-      this.#queuedBytes -= writeBytesMax
-      return first.subarray(0, writeBytesMax)
+    const queue = this.#queue
+    let count = 0
+    let length = 0
+    for (const { length: more } of queue) {
+      if (length + more > writeBytesMax) break
+      count += 1
+      length += more
     }
-    let count = 1
-    let length = first.length
-    for (; count < this.#queue.length; count += 1) {
-      const next = (this.#queue[count] as Uint8Array).length
-      if (length + next > writeBytesMax) break
-      length += next
+    const taken = queue.slice(0, count)
+    const next = queue[count]
+    this.#queue = next === undefined ? nothingQueued : queue.slice(count)
+    if (next !== undefined) {
+      const room = writeBytesMax - length
+      taken.push(next.subarray(0, room))
+      this.#queue[0] = next.subarray(room)
+      length = writeBytesMax
     }
-    const taken = this.#queue
-    this.#queue = count === taken.length ? nothingQueued : taken.slice(count)
     this.#queuedBytes -= length
-    return count === 1 ? first : Buffer.concat(taken.slice(0, count), length)
+    return Buffer.concat(taken, length)
   }
 
   #block(): void {
@@ -251,9 +277,16 @@ export class EventStream implements Subscriber, Flushable, DueItem {
 
   #goLive(): void {
     this.#isBehind = false
-    const lossy = this.#lossy ?? []
+    const lossy = this.#lossy ?? nothingLost
     this.#lossy = undefined
-    for (const subscription of lossy) this.gap('slow_consumer', subscription)
+    for (const [subscription, reason] of lossy) this.gap(reason, subscription)
+  }
+
+  /** One gap for each subscription, whatever is lost; publications that were dropped come first. */
+  #lose(subscription: Subscription, reason: GapReason): void {
+    this.#lossy ??= new Map()
+    if (this.#lossy.get(subscription) === 'slow_consumer') return
+    this.#lossy.set(subscription, reason)
   }
 
   #closed(): void {
@@ -265,9 +298,11 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     this.#node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(this.#node, this.#subscriptions)
     this.#subscriptions = []
-    this.#scopes.release(this.#scope)
+    if (this.#scope !== undefined) this.#scopes.release(this.#scope)
+    this.#scope = undefined
   }
 }
 
 const nothingQueued: Uint8Array[] = []
+const nothingLost: ReadonlyMap<Subscription, GapReason> = new Map()
 const comment = new TextEncoder().encode(':\n\n')

@@ -1,4 +1,8 @@
-/** The fixed pieces of an event stream's text (HTML Living Standard 9.2, PROTOCOL 6). */
+/** The pieces of an event stream's text (HTML Living Standard 9.2, PROTOCOL 6). */
+import { eventStreamData } from '../shared/event-stream.js'
+import { publicationJsonWithoutType } from '../shared/publication-json.js'
+import type { Publication } from '../hub/publication.js'
+import { publicationJson } from './wire-format.js'
 
 const encoder = new TextEncoder()
 const retryMsMin = 1000
@@ -21,4 +25,11 @@ export function idLine(cursor: string): string {
 /** A bare `id:` line: the newest cursor and a sign of life, without an event for the page. */
 export function blankEvent(cursor: string): Uint8Array {
   return encoder.encode(`${idLine(cursor)}\n`)
+}
+
+/** The lines after `id:`, and the end of the event: encoded once for all streams. */
+export function publicationLines(publication: Publication): Uint8Array {
+  return (publication.encoded[2] ??= eventStreamData(
+    publicationJsonWithoutType(publicationJson(publication)),
+  ))
 }

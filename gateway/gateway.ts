@@ -55,6 +55,8 @@ export interface Gateway {
 
 /** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it a second start would share the port in silence. */
 const exclusivePort = 1
+/** The engine does not say which of them it is. */
+const whyNot = 'the address or port is in use, not allowed or not of this machine'
 const leaveSliceMax = 1000
 const leftCheckMs = 20
 /** For bytes that are still in the engine, which does not tell when they have left. */
@@ -111,7 +113,7 @@ function listen(app: TemplatedApp, host: string, port: number): Promise<us_liste
   return new Promise((resolve, reject) => {
     const onListen = (socket: us_listen_socket | false): void => {
       if (socket !== false) resolve(socket)
-      else reject(new Error(`Cannot listen on ${host}:${port}: the port is in use or not allowed.`))
+      else reject(new Error(`Cannot listen on ${host}:${port}: ${whyNot}.`))
     }
     // The engine takes host, port, options and callback; its types know only three of them.
     const withHost = app.listen as unknown as (

@@ -23,10 +23,11 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
   readonly #node: Node
   readonly #identity: Identity
   readonly #scopes: CursorScopes
-  readonly #scope: CursorScope
   readonly #origin: string
   /** Undefined once it has been answered, or its client has left. */
   #res: HttpResponse | undefined
+  /** Given back, and let go of, when the poll closes. */
+  #scope: CursorScope | undefined
   #hasBegun = false
   #isQueued = false
   #subscriptions: readonly Subscription[] = []
@@ -126,8 +127,9 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
 
   #answer(): void {
     const res = this.#res
-    if (res === undefined) return
-    const body = this.#body()
+    const scope = this.#scope
+    if (res === undefined || scope === undefined) return
+    const body = this.#body(scope)
     if (body.length > largeAnswerBytes) this.#node.largeAnswerAt = this.#node.clock.now()
     res.cork(() => {
       res.writeStatus('200 OK')
@@ -139,7 +141,7 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     this.#closed()
   }
 
-  #body(): Uint8Array {
+  #body(scope: CursorScope): Uint8Array {
     const node = this.#node
     const publications = this.#publications ?? []
     const parts: Uint8Array[] = [nothing]
@@ -156,7 +158,7 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     const isWhole = count === publications.length
     const last = isWhole ? node.hub.arrival : (publications[count - 1] as Publication).arrival
     node.counters.deliveries.poll += count
-    parts[0] = Buffer.from(`{"cursor":"${this.#scope.cursor(last)}","publications":[`)
+    parts[0] = Buffer.from(`{"cursor":"${scope.cursor(last)}","publications":[`)
     const gaps = JSON.stringify(this.#gaps ?? [])
     const recovered = JSON.stringify(this.#recovered ?? {})
     const { expiresAt } = this.#identity
@@ -170,11 +172,14 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     this.#res = undefined
     const node = this.#node
     this.#publications = undefined
+    this.#gaps = undefined
+    this.#recovered = undefined
     node.counters.connections.poll -= 1
     node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(node, this.#subscriptions)
     this.#subscriptions = []
-    this.#scopes.release(this.#scope)
+    if (this.#scope !== undefined) this.#scopes.release(this.#scope)
+    this.#scope = undefined
   }
 }
 

@@ -10,10 +10,11 @@ import type { Subscription } from '../hub/subscription.js'
 import { subscribeAccess } from './access.js'
 import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
+import { FrameRates } from './frame-rates.js'
 import type { Identity } from './identity.js'
 import { expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
 import { Outbox } from './outbox.js'
-import { TokenBucket } from './rate-limit.js'
+import { sendTogether } from './send-together.js'
 import type { WireFormat } from './wire-format.js'
 
 /** What the engine keeps with a socket. */
@@ -44,9 +45,6 @@ export interface FrameHandler {
 export const engineBackpressureMax = 2_097_152
 /** Answers go out even to who is behind: this much is held for one who asks and never reads. */
 const answersBytesMax = 524_288
-
-const refreshesPerSecondMax = 1
-const refreshesBurstMax = 10
 
 /** Whole heartbeat intervals in which nothing left although bytes were waiting (PROTOCOL 10.3). */
 const stalledBeatsMax = 2
@@ -79,7 +77,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   identity: Identity
   readonly #handle: FrameHandler
   #subscriptions: Subscription[] = []
-  /** Subscriptions that lost something while behind, and why: they hear it when it is live again. */
+  /** Subscriptions that lost something while behind, and why: told when it is live again. */
   #lossy: Map<Subscription, GapReason> | undefined = undefined
   #heartbeatAt = 0
   /** When the wheel comes by next; an earlier plan that is still in it no longer counts. */
@@ -88,9 +86,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   #beatBytes = 0
   #hasDrained = false
   #stalledBeats = 0
-  #bucket: TokenBucket | undefined = undefined
-  #rateLimitedAt = 0
-  #refreshes: TokenBucket | undefined = undefined
+  #rates: FrameRates | undefined = undefined
 
   constructor(node: Node, identity: Identity, format: WireFormat, handle: FrameHandler) {
     this.node = node
@@ -144,11 +140,9 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.#subscriptions = []
   }
 
-  /** Verifying a token and checking every subscription against it costs more than other frames. */
   takeRefresh(): boolean {
     const now = this.node.clock.now()
-    this.#refreshes ??= new TokenBucket(refreshesBurstMax, now)
-    return this.#refreshes.take(refreshesPerSecondMax, refreshesBurstMax, now)
+    return this.#frameRates(now).takeRefresh(now)
   }
 
   /** The token was refreshed: a life that became shorter must not wait for the next visit. */
@@ -285,8 +279,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   }
 
   /**
-   * What is published after the welcome must arrive: so it waits for the broker. When that is away it
-   * does not; the subscriptions stand, and hear of a gap when it is back (PROTOCOL 10.6).
+   * What is published after the welcome must arrive: so it waits for the broker. If that is away
+   * it does not; the subscriptions stand, and hear of a gap when it is back (PROTOCOL 10.6).
    */
   async #confirmClaimed(waits: Subscription[], refused: [string, FrameRefusal][]): Promise<void> {
     const { hub } = this.node
@@ -378,43 +372,20 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     return this.#socket?.getBufferedAmount() ?? 0
   }
 
-  /** Refuses with an answer at most once a second; the rest is only counted. */
+  #frameRates(now: number): FrameRates {
+    this.#rates ??= new FrameRates(this.node.settings, now)
+    return this.#rates
+  }
+
   #takeFrame(): boolean {
     const { clock, counters, settings } = this.node
     const now = clock.now()
-    this.#bucket ??= new TokenBucket(settings.framesBurstMax, now)
-    if (this.#bucket.take(settings.framesPerSecondMax, settings.framesBurstMax, now)) return true
-    if (now - this.#rateLimitedAt >= 1000) {
-      this.#rateLimitedAt = now
+    const rates = this.#frameRates(now)
+    if (rates.takeFrame(now)) return true
+    if (rates.takeAnswer(now)) {
       const detail = `A connection sends at most ${settings.framesPerSecondMax} frames a second.`
       this.fail(undefined, 'rate_limited', detail)
     } else counters.refuse('rate_limited')
     return false
   }
-}
-
-/** Handed over in these, so that a flush makes no closure for each connection. */
-const corked: {
-  socket: WebSocket<SocketData> | undefined
-  frames: readonly Uint8Array[]
-  isBinary: boolean
-} = { socket: undefined, frames: [], isBinary: false }
-
-function sendCorked(): void {
-  const { socket, frames, isBinary } = corked
-  if (socket === undefined) return
-  for (const frame of frames) socket.send(frame, isBinary)
-}
-
-/** One cork, so that the frames leave in one send. */
-function sendTogether(
-  socket: WebSocket<SocketData>,
-  frames: readonly Uint8Array[],
-  isBinary: boolean,
-): void {
-  corked.socket = socket
-  corked.frames = frames
-  corked.isBinary = isBinary
-  socket.cork(sendCorked)
-  corked.socket = undefined
 }

@@ -15,8 +15,8 @@ export class Publication {
   readonly payload: Uint8Array
   /** Rises with every publication that arrives on this node: the place a cursor remembers. */
   readonly arrival: number
-  /** Encoded forms, one slot a wire format; the gateway fills a slot when it is first needed. */
-  readonly encoded: (Uint8Array | undefined)[] = [undefined, undefined]
+  /** As JSON, as MessagePack and as an event; the gateway fills a slot when it is first needed. */
+  readonly encoded: (Uint8Array | undefined)[] = [undefined, undefined, undefined]
 
   constructor(
     channel: Channel,

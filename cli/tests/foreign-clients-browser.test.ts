@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import type { TestScope } from '../../hub/tests/nats-server.js'
 import { mint } from '../../gateway/tests/tokens.js'
-import { launchBrowser } from './browser.js'
+import { launchBrowser } from '../../client/tests/browser.js'
 import { limit, fileScope, startNode, type NodeProcess } from './processes.js'
 
 const scope = fileScope()

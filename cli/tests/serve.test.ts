@@ -82,6 +82,23 @@ test('a token is taken by the gateway and never comes into its log', async (t) =
   assert.doesNotMatch(node.stdout + node.stderr, /eyJ/)
 })
 
+test('a host that is none of this machine stops the start, with a sentence', async (t) => {
+  const node = tidegate(t, ['serve'], {
+    TIDEGATE_HOST: 'host.invalid',
+    TIDEGATE_ADMIN_PORT: '0',
+    TIDEGATE_JWT_SECRET: testSecret,
+  })
+  assert.equal(await node.exit(), 1)
+  const faults = String(node.logLines().at(-1)?.['faults'])
+  assert.match(faults, /^Cannot listen on host\.invalid:8080: the address or port /)
+})
+
+test('without NATS it is pointed out that publications stay in this process', async (t) => {
+  const { node } = await serve(t, { TIDEGATE_NAMESPACES: '{"news":{"history":false}}' })
+  const notice = await node.logged('setting_notice')
+  assert.match(String(notice['message']), /^TIDEGATE_NATS_URL is not set: .* stay in this process/)
+})
+
 test('SIGTERM ends the streams, and the process with 0 within the grace time', async (t) => {
   const { node, url } = await serve(t, { TIDEGATE_SHUTDOWN_GRACE_SECONDS: '5' })
   const token = await mint(t, '--subscribe', 'news')

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { after, before, test, type TestContext } from 'node:test'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { launchBrowser } from './browser.js'
+import { launchBrowser } from '../../client/tests/browser.js'
 import { startDemo, type DemoServer } from './demo-server.js'
 
 const screenshots = fileURLToPath(new URL('../../screenshots/', import.meta.url))

@@ -102,6 +102,7 @@ export async function startTestGateway(
     clock,
     () => {},
   )
+  await authentication.firstFetch
   const counters = new Counters()
   const internalErrors: unknown[] = []
   const gateway = await startGateway({

@@ -1,4 +1,4 @@
-/** HTTP clients for tests: an event stream read event by event, a poll, and raw bytes on a socket. */
+/** HTTP clients for tests: an event stream event by event, a poll, raw bytes on a socket. */
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'

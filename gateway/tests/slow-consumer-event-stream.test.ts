@@ -142,6 +142,39 @@ test('a stream that takes no bytes for two intervals is ended (PROTOCOL 10.3)', 
   }
 })
 
+test('what is too large for a stream that is behind is told later, once (PROTOCOL 10.3)', async (t) => {
+  const clock = new FakeClock()
+  const gateway = await startTestGateway(t, { clock })
+  const { broker, counters } = gateway
+  const tooLarge = Buffer.alloc(70_000, 0x20)
+  const url = urlOf(gateway, 'chat.7,chat.8,chat.9')
+  const { events } = await openStream(t, url)
+  assert.equal((await nextEvent(events)).event, 'welcome')
+  // All in one turn of the loop: what the stream holds is more than it may.
+  for (let at = 0; at < floodCount; at += 1) publish(gateway, at)
+  const held = gateway.gateway.outbox.bytes
+  const dropped = counters.deliveriesDropped.sse
+  assert.ok(dropped > 0)
+  for (let count = 0; count < 1000; count += 1) {
+    void broker.publish('rt.pub.chat.7', tooLarge, {})
+    void broker.publish('rt.pub.chat.8', tooLarge, {})
+  }
+  assert.equal(gateway.gateway.outbox.bytes, held)
+  for (let at = 0; at < floodCount - dropped; at += 1) {
+    assert.equal(numberOf(await nextEvent(events)), at)
+  }
+  for (const gap of [
+    { channel: 'chat.7', reason: 'slow_consumer' },
+    { channel: 'chat.8', reason: 'too_large' },
+  ]) {
+    const { event, data } = await nextEvent(events)
+    assert.deepEqual([event, JSON.parse(data)], ['gap', gap])
+  }
+  publish(gateway, floodCount)
+  assert.equal(numberOf(await nextEvent(events)), floodCount)
+  assert.deepEqual(counters.gaps, { slow_consumer: 1, too_large: 1 })
+})
+
 test('a stream that expires while it is not read is closed at once (PROTOCOL 3.10)', async (t) => {
   const clock = new FakeClock()
   const gateway = await startTestGateway(t, { clock })

@@ -110,13 +110,14 @@ test('event streams and polls carry the same JSON without type (PROTOCOL 6.3)', 
 
 test('each line break begins a further data line (PROTOCOL 6.3)', () => {
   const data = (block: string): string => text(eventStreamData(utf8(block)))
-  assert.equal(data('{"a":1}'), 'data: {"a":1}\n')
-  assert.equal(data('{\n"a":\r\n1\r}'), 'data: {\ndata: "a":\ndata: 1\ndata: }\n')
+  assert.equal(data('{"a":1}'), 'data: {"a":1}\n\n')
+  assert.equal(data('{\n"a":\r\n1\r}'), 'data: {\ndata: "a":\ndata: 1\ndata: }\n\n')
   assert.equal(
     data('1\n\n2\r\r3\n\r4\n'),
-    'data: 1\ndata: \ndata: 2\ndata: \ndata: 3\ndata: \ndata: 4\ndata: \n',
+    'data: 1\ndata: \ndata: 2\ndata: \ndata: 3\ndata: \ndata: 4\ndata: \n\n',
   )
-  assert.equal(data(''), 'data: \n')
+  assert.equal(data('\r\n\n\r'), 'data: \ndata: \ndata: \ndata: \n\n')
+  assert.equal(data(''), 'data: \n\n')
 })
 
 test('an EventSource puts the data together again, line breaks as LF (PROTOCOL 6.3)', () => {
@@ -124,7 +125,7 @@ test('an EventSource puts the data together again, line breaks as LF (PROTOCOL 6
   fc.assert(
     fc.property(block, (written) => {
       const lines = text(eventStreamData(utf8(written))).split('\n')
-      assert.equal(lines.pop(), '')
+      assert.deepEqual(lines.splice(-2), ['', ''])
       const read = lines.map((line) => line.replace(/^data: /, '')).join('\n')
       assert.equal(read, written.replaceAll(/\r\n|\r/g, '\n'))
       assert.ok(lines.every((line) => line.startsWith('data: ') && !line.includes('\r')))

@@ -1,6 +1,9 @@
 /** What deploy/ says holds: NATS keeps the permissions, and the names in the files exist. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -86,4 +89,28 @@ test('every setting that a file of deploy/ makes is one that a node has', () => 
     made.filter((name) => !known.has(name)),
     [],
   )
+})
+
+/** Resolves with the exit code of the health check of the Dockerfile. */
+async function healthCheck(adminPort) {
+  const [, command] = /HEALTHCHECK[^[]*(\[.*\])/.exec(read('Dockerfile'))
+  const [, ...args] = JSON.parse(command)
+  const env = { TIDEGATE_ADMIN_PORT: adminPort }
+  const [code] = await once(spawn(process.execPath, args, { env, stdio: 'ignore' }), 'exit')
+  return code
+}
+
+test('the health check of the image asks the admin port, if there is one', async (t) => {
+  let status = 200
+  const server = createServer((request, response) => {
+    response.writeHead(request.url === '/health/live' ? status : 404).end()
+  }).listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const port = String(server.address().port)
+  assert.equal(await healthCheck(port), 0)
+  status = 500
+  assert.equal(await healthCheck(port), 1)
+  assert.equal(await healthCheck('1'), 1)
+  assert.equal(await healthCheck('0'), 0)
 })

@@ -22,6 +22,7 @@ const engineFiles = [
   'routes',
   'websocket-transport',
   'websocket-connection',
+  'send-together',
   'event-stream-transport',
   'event-stream',
   'long-poll-transport',
