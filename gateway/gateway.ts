@@ -59,6 +59,8 @@ const exclusivePort = 1
 const whyNot = 'the address or port is in use, not allowed or not of this machine'
 const leaveSliceMax = 1000
 const leftCheckMs = 20
+/** For bytes that are still in the engine, which does not tell when they have left. */
+const unsentMsMax = 2000
 
 /** Rejects if the port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -81,6 +83,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     origins: new Origins(settings.allowedOrigins),
     welcomed: 0,
     isDraining: false,
+    largeAnswerAt: -Infinity,
     onInternalError,
   }
   const app = engine.App()
@@ -127,8 +130,12 @@ function listen(app: TemplatedApp, host: string, port: number): Promise<us_liste
 async function leave(node: Node, graceSeconds: number): Promise<void> {
   const { clock, wheel } = node
   const deadline = clock.now() + graceSeconds * 1000
+  node.flushQueue.flushAll()
+  let isUnsent = false
   let count = 0
   for (const item of [...wheel.items()]) {
+    // Only before it leaves: for us it is gone at once, for the engine when its bytes have left.
+    isUnsent ||= node.outbox.bytes > 0
     try {
       item.leave()
     } catch (error) {
@@ -138,9 +145,14 @@ async function leave(node: Node, graceSeconds: number): Promise<void> {
     if (count % leaveSliceMax === 0) await new Promise((resolve) => setImmediate(resolve))
   }
   node.flushQueue.flushAll()
-  while (open(node) > 0 && clock.now() < deadline) {
-    await new Promise<void>((resolve) => clock.after(leftCheckMs, resolve))
-  }
+  while (open(node) > 0 && clock.now() < deadline) await pause(clock, leftCheckMs)
+  isUnsent ||= clock.now() - node.largeAnswerAt < unsentMsMax
+  const restMs = Math.min(deadline - clock.now(), unsentMsMax)
+  if (isUnsent && restMs > 0) await pause(clock, restMs)
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => clock.after(ms, resolve))
 }
 
 function open({ counters }: Node): number {

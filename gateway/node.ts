@@ -54,9 +54,14 @@ export interface Node {
   welcomed: number
   /** Set when the process is told to leave: newcomers are refused. */
   isDraining: boolean
+  /** When an answer was written last that the kernel may not have taken as a whole. */
+  largeAnswerAt: number
   /** An exception at the top of an engine callback: a bug, told to whoever logs. */
   readonly onInternalError: OnInternalError
 }
+
+/** An answer above it is a large one: a socket's send buffer holds less at the least. */
+export const largeAnswerBytes = 16_384
 
 const retryAfterSecondsSpread = 10
 

@@ -11,7 +11,7 @@ import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
-import { leavingProblem, type Node } from './node.js'
+import { largeAnswerBytes, leavingProblem, type Node } from './node.js'
 import { sendProblem, type Problem } from './problem.js'
 import { unsubscribeAll, type Gap, type Resumption } from './resume.js'
 import { publicationJson } from './wire-format.js'
@@ -130,6 +130,7 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     const scope = this.#scope
     if (res === undefined || scope === undefined) return
     const body = this.#body(scope)
+    if (body.length > largeAnswerBytes) this.#node.largeAnswerAt = this.#node.clock.now()
     res.cork(() => {
       res.writeStatus('200 OK')
       res.writeHeader('Content-Type', 'application/json')

@@ -1,14 +1,19 @@
 /** What is kept of a request: the engine's own object is gone when its callback returns. */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import { headerBytesMax } from './engine.js'
+import type { Problem } from './problem.js'
 
 /** Two spaces, `?`, `HTTP/1.1` and two line ends; in a header a colon, a space and a line end. */
 const fixedBytes = 15
 const headerFixedBytes = 4
+/** Separators between the parameters of a query; the protocol knows five. */
+const parametersMax = 31
 
 export interface Request {
   readonly method: string
   readonly query: URLSearchParams
+  /** Its query has more parameters than anybody needs, and has not been read. */
+  readonly hasManyParameters: boolean
   /** Scheme and host of the page that asks; empty if no page does. */
   readonly origin: string
   readonly accept: string
@@ -19,15 +24,33 @@ export interface Request {
 }
 
 export function copyRequest(res: HttpResponse, req: HttpRequest, isProxied: boolean): Request {
+  const query = (req.getQuery() as string | undefined) ?? ''
+  const hasManyParameters = hasMore(query, '&', parametersMax)
   return {
     method: req.getMethod(),
-    query: new URLSearchParams(req.getQuery()),
+    query: new URLSearchParams(hasManyParameters ? '' : query),
+    hasManyParameters,
     origin: req.getHeader('origin'),
     accept: req.getHeader('accept'),
     authorization: req.getHeader('authorization'),
     lastEventId: req.getHeader('last-event-id'),
     address: () => addressOf(res, isProxied),
   }
+}
+
+export const manyParameters: Problem = {
+  code: 'bad_request',
+  detail: `A query has at most ${parametersMax + 1} parameters.`,
+}
+
+/** Looked at before a text is split: each piece costs, and no token is needed to send thousands. */
+export function hasMore(text: string, separator: string, max: number): boolean {
+  let count = 0
+  for (let at = text.indexOf(separator); at !== -1; at = text.indexOf(separator, at + 1)) {
+    count += 1
+    if (count > max) return true
+  }
+  return false
 }
 
 /**

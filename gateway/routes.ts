@@ -7,7 +7,7 @@ import { handlePoll, handlePollBody, handlePollHead } from './long-poll-transpor
 import type { Node } from './node.js'
 import { sendProblem, statusLine, type Problem } from './problem.js'
 import { PublishEndpoint } from './publish-endpoint.js'
-import { copyRequest, isOverlong, type Request } from './request.js'
+import { copyRequest, isOverlong, manyParameters, type Request } from './request.js'
 import { addWebSocketRoute } from './websocket-transport.js'
 
 type Handler = (res: HttpResponse, request: Request) => void
@@ -107,8 +107,10 @@ class Router {
     const node = this.#node
     return (res, req) => {
       try {
-        if (isOverlong(req)) res.close()
-        else handler(res, copyRequest(res, req, node.settings.proxyProtocol))
+        if (isOverlong(req)) return void res.close()
+        const request = copyRequest(res, req, node.settings.proxyProtocol)
+        if (request.hasManyParameters) this.#refuse(res, request, manyParameters)
+        else handler(res, request)
       } catch (error) {
         answerFault(node, res, error)
       }
@@ -118,5 +120,5 @@ class Router {
 
 /** One of the media types that the client takes; their names ignore case (RFC 9110 8.3.1). */
 function acceptsEventStream({ accept }: Request): boolean {
-  return accept.split(',').some((range) => /^\s*text\/event-stream\s*(?:;|$)/i.test(range))
+  return /(?:^|,)\s*text\/event-stream\s*(?:[;,]|$)/i.test(accept)
 }

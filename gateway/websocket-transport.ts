@@ -13,7 +13,7 @@ import { answerFault } from './fault.js'
 import { admissionProblem, busy, type Node } from './node.js'
 import { sendProblem, type Problem } from './problem.js'
 import { KeyedRateLimit } from './rate-limit.js'
-import { copyRequest, isOverlong, type Request } from './request.js'
+import { copyRequest, hasMore, isOverlong, manyParameters, type Request } from './request.js'
 import { findToken } from './token-source.js'
 import {
   engineBackpressureMax,
@@ -26,6 +26,8 @@ import { chooseFormat, type WireFormat } from './wire-format.js'
 
 /** Above our own frame limit, so that ours answers with a code instead of a bare 1009. */
 const enginePayloadMax = 1_048_576
+/** Offered in one handshake; two are of use, the token's among them. */
+const protocolsMax = 16
 const refusedAddressesMax = 10_000
 /** The engine checks for silence every 4 s, and takes 8 to 960 s. */
 const engineTimerSeconds = 4
@@ -86,7 +88,10 @@ class Upgrade {
     const problem = admissionProblem(node) ?? upgradeProblem(req) ?? originProblem(node, request)
     if (problem !== undefined) return this.#refuse(res, problem, request)
 
-    const protocols = splitList(req.getHeader('sec-websocket-protocol'))
+    const offered = req.getHeader('sec-websocket-protocol')
+    const tooMany = tooManyProblem(request, offered)
+    if (tooMany !== undefined) return this.#refuse(res, tooMany, request)
+    const protocols = splitList(offered)
     const found = findToken(request.authorization, protocols, request.query)
     if (!found.ok) return this.#refuse(res, badRequest(found.message), request)
     const format = chooseFormat(protocols)
@@ -167,10 +172,16 @@ function badRequest(detail: string): Problem {
 
 /** The engine upgrades any GET with a `Sec-WebSocket-Key`; RFC 6455 4.2.1 asks for more. */
 function upgradeProblem(req: HttpRequest): Problem | undefined {
-  const isUpgrade = splitList(req.getHeader('upgrade').toLowerCase()).includes('websocket')
+  const isUpgrade = /(?:^|,)\s*websocket\s*(?:,|$)/i.test(req.getHeader('upgrade'))
   if (isUpgrade && req.getHeader('sec-websocket-version') === '13') return undefined
   const detail = 'A WebSocket needs "Upgrade: websocket" and "Sec-WebSocket-Version: 13".'
   return { code: 'upgrade_required', detail }
+}
+
+function tooManyProblem(request: Request, offered: string): Problem | undefined {
+  if (request.hasManyParameters) return manyParameters
+  if (!hasMore(offered, ',', protocolsMax - 1)) return undefined
+  return badRequest(`A handshake offers at most ${protocolsMax} subprotocols.`)
 }
 
 function originProblem({ origins }: Node, { origin }: Request): Problem | undefined {
