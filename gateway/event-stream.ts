@@ -34,7 +34,6 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   /** Pieces of a stream of bytes: an event may be several. */
   #queue: Uint8Array[] = nothingQueued
   #queuedBytes = 0
-  #heldBytes = 0
   #hasBegun = false
   /** Since when the engine has had bytes that did not leave; 0: it has none. */
   #blockedAt = 0
@@ -130,9 +129,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     const res = this.#res
     if (res === undefined) return
     if (this.#hasBegun) this.#write(res)
-    const { outbox } = this.#node
-    this.#heldBytes = outbox.adjust(this.#heldBytes, this.#queuedBytes)
-    if (this.#queuedBytes > outbox.highBytes) this.#isBehind = true
+    if (this.#queuedBytes > this.#node.outbox.highBytes) this.#isBehind = true
     else if (this.#isBehind && this.#queue.length === 0 && this.#blockedAt === 0) this.#goLive()
   }
 
@@ -209,21 +206,23 @@ export class EventStream implements Subscriber, Flushable, DueItem {
       this.#queue = [bytes]
       this.#node.flushQueue.add(this)
     } else this.#queue.push(bytes)
-    this.#queuedBytes += bytes.length
+    this.#hold(this.#queuedBytes + bytes.length)
   }
 
-  /**
-   * Only after whole events: it may tell of a gap. What waits for the end of the tick counts, too:
-   * a burst must not fill the memory meanwhile.
-   */
+  /** The node's total is right at any moment, or a burst would fill the memory before it counts. */
+  #hold(bytes: number): void {
+    this.#queuedBytes = this.#node.outbox.adjust(this.#queuedBytes, bytes)
+  }
+
+  /** Only after whole events: it may tell of a gap. */
   #pushed(): void {
-    if (this.#queuedBytes > this.#node.outbox.connectionBytesMax) this.flush()
+    if (this.#queuedBytes > this.#node.outbox.highBytes) this.flush()
     this.#node.flushQueue.countFrame()
   }
 
   #clear(): void {
     this.#queue = nothingQueued
-    this.#queuedBytes = 0
+    this.#hold(0)
   }
 
   #write(res: HttpResponse): void {
@@ -254,7 +253,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
       this.#queue[0] = next.subarray(room)
       length = writeBytesMax
     }
-    this.#queuedBytes -= length
+    this.#hold(this.#queuedBytes - length)
     return Buffer.concat(taken, length)
   }
 
@@ -292,8 +291,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   #closed(): void {
     if (this.#res === undefined) return
     this.#res = undefined
-    this.#queue = nothingQueued
-    this.#node.outbox.adjust(this.#heldBytes, 0)
+    this.#lossy = undefined
+    this.#clear()
     this.#node.counters.connections.sse -= 1
     this.#node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(this.#node, this.#subscriptions)
