@@ -261,7 +261,7 @@ test('a stream that blocks again and again is looked after once', async (t) => {
   const scopes = new CursorScopes('0123456789abcdef')
   const identity = { expiresAt: clock.now() + 600_000 }
   const make = EventStream as unknown as new (...parts: unknown[]) => EventStream
-  const stream = new make(node, identity, scopes, [], response)
+  const stream = new make(node, { identity, names: [] }, scopes, response)
   stream.begin({ publications: [], gaps: [], recovered: {}, position: 0 })
   stream.flush()
   for (let time = 0; time < 1000; time += 1) writable()
