@@ -158,7 +158,7 @@ test('a stream that takes no bytes for two intervals is ended (PROTOCOL 10.3)', 
   }
 })
 
-test('what is too large while a stream is behind is told later, once (PROTOCOL 10.3)', async (t) => {
+test('what was too large for a stream behind is told later, once (PROTOCOL 10.3)', async (t) => {
   const clock = new FakeClock()
   const gateway = await startTestGateway(t, { clock })
   const { broker, counters } = gateway
