@@ -101,8 +101,9 @@ export class PendingPoll implements Reader, Flushable, DueItem {
     if (this.#hasBegun) this.#answer()
   }
 
+  /** In its turn: thousands that came together end their wait together. */
   due(): undefined {
-    this.#answer()
+    this.#queue()
     return undefined
   }
 

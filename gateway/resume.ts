@@ -1,7 +1,8 @@
-/** Where a reader with a cursor goes on: what it missed, or a gap that says it cannot be had. */
+/** Where a reader with a cursor goes on: what it missed, after a gap where some cannot be had. */
 import { channelHash, type Cursor } from '../shared/cursor.js'
 import type { GapReason } from '../shared/codes.js'
 import type { Publication } from '../hub/publication.js'
+import type { Recent } from '../hub/ring.js'
 import type { Subscription } from '../hub/subscription.js'
 import type { Node } from './node.js'
 
@@ -20,6 +21,8 @@ export interface Resumption {
   readonly position: number
 }
 
+const ofOtherNode: Recent = { publications: [], gap: 'other_node' }
+
 /** Call it in the turn in which they were subscribed: nothing can arrive between the two. */
 export function resume(
   node: Node,
@@ -36,13 +39,12 @@ export function resume(
     // A channel that is new in this request begins now, as it would without a cursor.
     if (shown === undefined || !shown.channels.includes(channelHash(name))) continue
     const isOurs = shown.node === node.id
-    const missed = isOurs ? node.hub.recent(subscription, shown.arrival) : undefined
-    recovered[name] = missed !== undefined
-    if (missed !== undefined) publications.push(...missed)
-    else {
-      const reason = isOurs ? 'cursor_expired' : 'other_node'
-      node.counters.gap(reason)
-      gaps.push({ channel: name, reason })
+    const recent = isOurs ? node.hub.recent(subscription, shown.arrival) : ofOtherNode
+    recovered[name] = recent.gap === undefined
+    publications.push(...recent.publications)
+    if (recent.gap !== undefined) {
+      node.counters.gap(recent.gap)
+      gaps.push({ channel: name, reason: recent.gap })
     }
   }
   publications.sort((a, b) => a.arrival - b.arrival)
