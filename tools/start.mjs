@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { runMain, setUp } from './setup.mjs'
@@ -167,8 +168,7 @@ async function startServiceHere({ broker, config }) {
 /** Of the settings it gets what concerns NATS, and nothing else. */
 function startServiceProcess(env) {
   const wanted = /^(?!TIDEGATE_)|^TIDEGATE_(?:NATS_|SUBJECT_PREFIX$|CONFIG$)/
-  const child = spawn(process.execPath, ['tools/demo-service.mjs'], {
-    cwd: root,
+  const child = spawn(process.execPath, [join(root, 'tools/demo-service.mjs')], {
     env: Object.fromEntries(Object.entries(env).filter(([name]) => wanted.test(name))),
     // Its standard input closes when this process ends, even by SIGKILL: then it ends, too.
     stdio: ['pipe', 'ignore', 'inherit'],
