@@ -5,7 +5,7 @@ import type { Authenticator } from './authenticator.js'
 import { JwksFile } from './jwks-file.js'
 import type { OnKeyEvent } from './jwks-source.js'
 import { JwksUrl } from './jwks-url.js'
-import { KeySet, type VerificationKey } from './key-set.js'
+import { KeySet, keysTriedMax, type VerificationKey } from './key-set.js'
 import { importPem, importSecret } from './keys.js'
 import { TokenAuthenticator } from './token-authenticator.js'
 
@@ -56,8 +56,15 @@ export async function createAuthentication(
 ): Promise<Authentication> {
   const keys = new KeySet()
   const faults: string[] = []
-  keys.replace('secrets', { keys: importSecrets(settings.jwtSecrets ?? [], faults) })
-  keys.replace('files', { keys: await importPemFiles(settings.jwtPublicKeyFiles ?? [], faults) })
+  const secrets = importSecrets(settings.jwtSecrets ?? [], faults)
+  if (keys.replace('secrets', { keys: secrets }).length > 0) {
+    faults.push(`TIDEGATE_JWT_SECRET: it holds more than ${keysTriedMax} secrets.`)
+  }
+  const pemKeys = await importPemFiles(settings.jwtPublicKeyFiles ?? [], faults)
+  if (keys.replace('files', { keys: pemKeys }).length > 0) {
+    const what = `more than ${keysTriedMax} keys for one algorithm`
+    faults.push(`TIDEGATE_JWT_PUBLIC_KEY_FILES: ${what}; a JWKS has room for more, by their names.`)
+  }
   const file = await openFile(settings.jwksFile, keys, clock, onEvent, faults)
   const distant = createDistant(settings.jwksUrl, keys, clock, onEvent, faults)
   if (keys.size === 0 && distant === undefined && faults.length === 0) faults.push(noKeyMessage)

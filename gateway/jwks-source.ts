@@ -1,6 +1,6 @@
 /** What is held of a key set that is read again and again; reports changes of its state only. */
 import { parseJwks } from './jwks.js'
-import type { KeySet } from './key-set.js'
+import { keysTriedMax, type KeySet } from './key-set.js'
 
 /** What becomes of the keys, for the logs. `source` is a file or an address. */
 export type KeyEvent =
@@ -50,11 +50,12 @@ export class JwksSource {
     if (text === this.#text && this.#failure === undefined) return
     try {
       const jwks = await parseJwks(text)
-      this.#keys.replace(this.#name, jwks)
+      const untried = this.#keys.replace(this.#name, jwks)
       this.#text = text
-      this.#count = jwks.keys.length
+      this.#count = jwks.keys.length - untried.length
       this.#failure = undefined
-      for (const skipped of jwks.skipped) {
+      const reason = `it has no name of its own, and ${keysTriedMax} others stand before it`
+      for (const skipped of [...jwks.skipped, ...untried.map(({ kid }) => ({ kid, reason }))]) {
         this.#onEvent({ type: 'key_skipped', source: this.#name, ...skipped })
       }
       this.#onEvent({ type: 'keys_loaded', source: this.#name, keys: this.#count })

@@ -32,13 +32,17 @@ export class KeySet {
   readonly #byAlgorithm = new Map<Algorithm, Candidates>()
   #distant: DistantKeys | undefined
 
-  /** Replaces all keys of the source of this name. */
-  replace(source: string, list: KeyList): void {
+  /**
+   * Replaces all keys of the source of this name. Returns those of them that no token would be tried
+   * with: they have no name, or share one, and `keysTriedMax` others stand before them.
+   */
+  replace(source: string, list: KeyList): readonly VerificationKey[] {
     this.#lists.set(source, list)
     this.#byAlgorithm.clear()
     for (const each of this.#lists.values()) {
       for (const key of each.keys) this.#index(key, each.kids !== undefined)
     }
+    return list.keys.filter((key) => !this.#isTried(key))
   }
 
   get size(): number {
@@ -76,6 +80,15 @@ export class KeySet {
   #isKnown(kid: string): boolean {
     for (const list of this.#lists.values()) if (list.kids?.has(kid)) return true
     return false
+  }
+
+  #isTried({ kid, verifiers }: VerificationKey): boolean {
+    for (const [algorithm, verifier] of verifiers) {
+      const candidates = this.#byAlgorithm.get(algorithm)
+      const named = kid === undefined ? undefined : candidates?.named.get(kid)
+      if (!(named ?? candidates?.all)?.includes(verifier)) return false
+    }
+    return true
   }
 
   #index(key: VerificationKey, isNamed: boolean): void {

@@ -24,8 +24,11 @@ import {
 import { handleFrame } from './websocket-frames.js'
 import { chooseFormat, type WireFormat } from './wire-format.js'
 
-/** Above our own frame limit, so that ours answers with a code instead of a bare 1009. */
-const enginePayloadMax = 1_048_576
+/**
+ * Of our own frame limit, so that ours answers with a code instead of a bare 1009. The engine makes
+ * room for a whole message when it has begun: so much may each connection make us hold.
+ */
+const enginePayloadFactor = 2
 /** Offered in one handshake; two are of use, the token's among them. */
 const protocolsMax = 16
 const refusedAddressesMax = 10_000
@@ -42,7 +45,7 @@ export function addWebSocketRoute(app: TemplatedApp, path: string, node: Node): 
     }
   }
   const behavior: WebSocketBehavior<SocketData> = {
-    maxPayloadLength: enginePayloadMax,
+    maxPayloadLength: enginePayloadFactor * node.settings.frameBytesMax,
     maxBackpressure: engineBackpressureMax,
     // Two pings of ours unanswered. Ours are jittered and leave together with the heartbeat frame.
     idleTimeout: idleTimeoutSeconds(node.settings.heartbeatSeconds),

@@ -39,9 +39,12 @@ const forbidden: readonly (readonly [string, Buffer])[] = [
   ['a control frame of 126 bytes', clientFrame(opcodes.ping, 'x'.repeat(126))],
   ['text that is not UTF-8', text(Buffer.from('7b22ff227d', 'hex'))],
   ['text that ends within a character', text(Buffer.from('22e282', 'hex'))],
-  ['a message that says 2 MB', Buffer.concat([Buffer.from([0x81]), lengthBytes(2_097_152)])],
+  [
+    'a message that says 160 KB and a byte',
+    Buffer.concat([Buffer.from([0x81]), lengthBytes(163_841)]),
+  ],
   ['a message that says 2^63 bytes', Buffer.from('81ff8000000000000000', 'hex')],
-  ['fragments of 1 MB and more together', fragments(9, 131_072)],
+  ['fragments of over 160 KB together', fragments(5, 32_769)],
 ]
 
 function fragments(count: number, bytes: number): Buffer {

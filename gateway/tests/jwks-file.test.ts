@@ -153,3 +153,16 @@ async function look(fixture: Fixture, condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
+
+test('keys without a name that no token is tried with are told of', async (t) => {
+  const keys = Array.from({ length: 10 }, () => makeEdKey())
+  const members = keys.map((key, at) => jwkOf(key, at === 9 ? { kid: 'named' } : {}))
+  const fixture = await Fixture.create(t, JSON.stringify({ keys: members }))
+  await fixture.open()
+  const [skipped, loaded, ...others] = fixture.events.all
+  assert.deepEqual(others, [])
+  assert.ok(skipped?.type === 'key_skipped' && skipped.kid === undefined)
+  assert.match(skipped.reason, /no name of its own, and 8 others/)
+  assert.ok(loaded?.type === 'keys_loaded' && loaded.keys === 9)
+  assert.ok(fixture.accepts(keys[9] as TestKey, 'named'))
+})

@@ -64,6 +64,23 @@ test('all faults of the keys are told at once, and no secret is in them', async 
   assert.ok(!faults.join().includes(weak) && !faults.join().includes(testSecret))
 })
 
+test('more keys than a token is tried with stop the start', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'tidegate-pem-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const paths = Array.from({ length: 9 }, (_, at) => join(directory, `${String(at)}.pem`))
+  for (const path of paths) await writeFile(path, pemOf(makeEdKey()))
+  const jwtSecrets = paths.map((_, at) => `${testSecret}-${String(at)}`)
+  const faults = await faultsOf({ jwtSecrets, jwtPublicKeyFiles: paths })
+  assert.equal(faults.length, 2)
+  assert.match(faults[0] ?? '', /TIDEGATE_JWT_SECRET: .*more than 8 secrets/)
+  assert.match(faults[1] ?? '', /TIDEGATE_JWT_PUBLIC_KEY_FILES: more than 8 keys/)
+  const most = { jwtSecrets: jwtSecrets.slice(1), jwtPublicKeyFiles: paths.slice(1) }
+  assert.deepEqual(await faultsOf(most), [])
+  // Of different algorithms there may be more in all.
+  await writeFile(paths[0] ?? '', pemOf(makeEcKey('P-256')))
+  assert.deepEqual(await faultsOf({ jwtPublicKeyFiles: paths }), [])
+})
+
 test('several PEM files and several secrets are in force together (PROTOCOL 3.2)', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'tidegate-pem-'))
   t.after(() => rm(directory, { recursive: true }))
