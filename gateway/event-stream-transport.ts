@@ -3,17 +3,12 @@ import type { HttpResponse } from 'uWebSockets.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { EventStream } from './event-stream.js'
 import { namedEvent, retryLine } from './event-text.js'
-import {
-  readEventsRequest,
-  type EventsRequest,
-  type EventsRequestResult,
-} from './events-request.js'
-import { answerFault } from './fault.js'
+import { readEventsRequest, type EventsRequestResult } from './events-request.js'
 import { identifyRequest } from './request-identity.js'
-import { admissionProblem, busy, type Node } from './node.js'
+import { admissionProblem, brokerAway, type Node } from './node.js'
 import { problemJson, sendProblem, type Problem } from './problem.js'
+import { openReader } from './reader.js'
 import type { Request } from './request.js'
-import { confirmAll, resume, subscribeAll, type Resumption } from './resume.js'
 
 const encoder = new TextEncoder()
 
@@ -34,7 +29,9 @@ export function handleEventStream(
   const result = readStreamRequest(node, request)
   if (!result.ok) return refuse(node, res, request, result.problem)
   node.counters.handshakesAccepted.sse += 1
-  open(node, scopes, res, request, result.request)
+  // The head leaves with the first write, and an `EventSource` opens with it.
+  writeHead(node, res, request, encoder.encode(retryLine(node.random)))
+  openReader(node, new EventStream(node, result.request, scopes, res), result.request)
 }
 
 function readStreamRequest(node: Node, request: Request): EventsRequestResult {
@@ -46,7 +43,7 @@ function readStreamRequest(node: Node, request: Request): EventsRequestResult {
   const cursor = lastEventId === '' ? query.get('cursor') : lastEventId
   const result = readEventsRequest(node, identified.identity, channelsOf(query), cursor)
   if (result.ok && !node.hub.isConnected) {
-    return { ok: false, problem: busy(node, 'broker_unavailable', 'The message broker is away.') }
+    return { ok: false, problem: brokerAway(node) }
   }
   return result
 }
@@ -57,40 +54,6 @@ export function channelsOf(query: URLSearchParams): readonly string[] {
     .getAll('channels')
     .flatMap((list) => list.split(','))
     .filter((name) => name !== '')
-}
-
-function open(
-  node: Node,
-  scopes: CursorScopes,
-  res: HttpResponse,
-  request: Request,
-  { identity, names, cursor }: EventsRequest,
-): void {
-  const stream = new EventStream(node, identity, scopes, names, res)
-  const subscriptions = subscribeAll(node, names, stream)
-  // The head leaves with the first write, and an `EventSource` opens with it.
-  writeHead(node, res, request, encoder.encode(retryLine(node.random)))
-  if (subscriptions === undefined) {
-    return stream.finish(busy(node, 'overloaded', 'This node holds as many channels as it may.'))
-  }
-  stream.subscribed(subscriptions)
-  const resumption = resume(node, subscriptions, cursor)
-  const confirmed = confirmAll(node, subscriptions, stream)
-  if (confirmed === true) return stream.begin(resumption)
-  const begun = beginLater(node, stream, resumption, confirmed)
-  begun.catch((error: unknown) => answerFault(node, res, error))
-}
-
-async function beginLater(
-  node: Node,
-  stream: EventStream,
-  resumption: Resumption,
-  confirmed: Promise<boolean>,
-): Promise<void> {
-  const isConfirmed = await confirmed
-  if (!stream.isOpen) return
-  if (isConfirmed) stream.begin(resumption)
-  else stream.finish(busy(node, 'broker_unavailable', 'The message broker is away.'))
 }
 
 function refuse(node: Node, res: HttpResponse, request: Request, problem: Problem): void {

@@ -1,19 +1,18 @@
 /** One event stream (SSE): a bounded queue of its own, as the engine has none to look at. */
 import type { HttpResponse } from 'uWebSockets.js'
-import type { Channel } from '../shared/channel.js'
 import type { GapReason } from '../shared/codes.js'
-import type { Pattern } from '../shared/pattern.js'
 import type { Publication } from '../hub/publication.js'
-import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
 import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import { blankEvent, idLine, namedEvent, publicationLines, retryLine } from './event-text.js'
+import type { EventsRequest } from './events-request.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
 import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
 import { problemJson, type Problem } from './problem.js'
-import { unsubscribeAll, type Resumption } from './resume.js'
+import { unsubscribeAll, type Reader } from './reader.js'
+import type { Resumption } from './resume.js'
 
 /** Of one write: what is corked together must stay under the engine's 16 KB, framing included. */
 const writeBytesMax = 15_000
@@ -22,7 +21,7 @@ const nudgeMs = 4000
 /** So many heartbeat intervals without progress end a stream. */
 const stalledBeatsMax = 2
 
-export class EventStream implements Subscriber, Flushable, DueItem {
+export class EventStream implements Reader, Flushable, DueItem {
   readonly #node: Node
   readonly #identity: Identity
   readonly #scopes: CursorScopes
@@ -34,7 +33,6 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   /** Pieces of a stream of bytes: an event may be several. */
   #queue: Uint8Array[] = nothingQueued
   #queuedBytes = 0
-  #heldBytes = 0
   #hasBegun = false
   /** Since when the engine has had bytes that did not leave; 0: it has none. */
   #blockedAt = 0
@@ -47,9 +45,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
 
   constructor(
     node: Node,
-    identity: Identity,
+    { identity, names }: EventsRequest,
     scopes: CursorScopes,
-    names: readonly (Channel | Pattern)[],
     res: HttpResponse,
   ) {
     this.#node = node
@@ -66,7 +63,6 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     return this.#res !== undefined
   }
 
-  /** For the broker, to confirm its subscriptions. */
   get isWaiting(): boolean {
     return this.#res !== undefined && !this.#hasBegun
   }
@@ -130,9 +126,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     const res = this.#res
     if (res === undefined) return
     if (this.#hasBegun) this.#write(res)
-    const { outbox } = this.#node
-    this.#heldBytes = outbox.adjust(this.#heldBytes, this.#queuedBytes)
-    if (this.#queuedBytes > outbox.highBytes) this.#isBehind = true
+    if (this.#queuedBytes > this.#node.outbox.highBytes) this.#isBehind = true
     else if (this.#isBehind && this.#queue.length === 0 && this.#blockedAt === 0) this.#goLive()
   }
 
@@ -142,7 +136,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
     const expiresAt = expiryOf(this.#node, this.#identity.expiresAt)
     if (now >= expiresAt) {
       this.#node.counters.expirations += 1
-      this.finish({ code: 'token_expired', detail: 'The token has expired; bring a new one.' })
+      this.fail({ code: 'token_expired', detail: 'The token has expired; bring a new one.' })
       return undefined
     }
     if (now >= this.#heartbeatAt) {
@@ -154,11 +148,11 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   }
 
   leave(): void {
-    this.finish(busy(this.#node, 'draining', 'This node is leaving; come back.'))
+    this.fail(busy(this.#node, 'draining', 'This node is leaving; come back.'))
   }
 
   /** Says why, and ends. Never from `deliver`. */
-  finish(problem: Problem): void {
+  fail(problem: Problem): void {
     const res = this.#res
     if (res === undefined) return
     this.#node.counters.refuse(problem.code)
@@ -174,6 +168,12 @@ export class EventStream implements Subscriber, Flushable, DueItem {
       res.cork(() => res.end())
       this.#closed()
     }
+  }
+
+  abort(): void {
+    const res = this.#res
+    this.#closed()
+    res?.close()
   }
 
   /** Keeps the engine from ending a stalled stream too soon; ends one that stalls for too long. */
@@ -209,21 +209,23 @@ export class EventStream implements Subscriber, Flushable, DueItem {
       this.#queue = [bytes]
       this.#node.flushQueue.add(this)
     } else this.#queue.push(bytes)
-    this.#queuedBytes += bytes.length
+    this.#hold(this.#queuedBytes + bytes.length)
   }
 
-  /**
-   * Only after whole events: it may tell of a gap. What waits for the end of the tick counts, too:
-   * a burst must not fill the memory meanwhile.
-   */
+  /** The node's total is right at any moment, or a burst would fill the memory before it counts. */
+  #hold(bytes: number): void {
+    this.#queuedBytes = this.#node.outbox.adjust(this.#queuedBytes, bytes)
+  }
+
+  /** Only after whole events: it may tell of a gap. */
   #pushed(): void {
-    if (this.#queuedBytes > this.#node.outbox.connectionBytesMax) this.flush()
+    if (this.#queuedBytes > this.#node.outbox.highBytes) this.flush()
     this.#node.flushQueue.countFrame()
   }
 
   #clear(): void {
     this.#queue = nothingQueued
-    this.#queuedBytes = 0
+    this.#hold(0)
   }
 
   #write(res: HttpResponse): void {
@@ -254,7 +256,7 @@ export class EventStream implements Subscriber, Flushable, DueItem {
       this.#queue[0] = next.subarray(room)
       length = writeBytesMax
     }
-    this.#queuedBytes -= length
+    this.#hold(this.#queuedBytes - length)
     return Buffer.concat(taken, length)
   }
 
@@ -292,8 +294,8 @@ export class EventStream implements Subscriber, Flushable, DueItem {
   #closed(): void {
     if (this.#res === undefined) return
     this.#res = undefined
-    this.#queue = nothingQueued
-    this.#node.outbox.adjust(this.#heldBytes, 0)
+    this.#lossy = undefined
+    this.#clear()
     this.#node.counters.connections.sse -= 1
     this.#node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(this.#node, this.#subscriptions)

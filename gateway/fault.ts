@@ -1,4 +1,4 @@
-/** An exception in an engine callback: a bug, told to whoever logs, and never passed on. */
+/** An exception in an engine callback, or after one: a bug, told to whoever logs, not passed on. */
 import type { HttpResponse } from 'uWebSockets.js'
 import type { Node } from './node.js'
 import { sendProblem } from './problem.js'
@@ -8,14 +8,18 @@ import { sendProblem } from './problem.js'
  * begun, or the client is gone, the connection is ended.
  */
 export function answerFault(node: Node, res: HttpResponse, error: unknown): void {
-  node.onInternalError(error)
-  node.counters.refuse('internal_error')
+  countFault(node, error)
   const problem = { code: 'internal_error', detail: 'This is a fault of the server.' } as const
   try {
     sendProblem(res, problem, undefined, { closesConnection: true })
   } catch {
     close(res)
   }
+}
+
+export function countFault(node: Node, error: unknown): void {
+  node.onInternalError(error)
+  node.counters.refuse('internal_error')
 }
 
 function close(res: HttpResponse): void {

@@ -5,14 +5,13 @@ import { parseJson } from '../shared/json-payload.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { channelsOf } from './event-stream-transport.js'
 import { bad, readEventsRequest, type EventsRequestResult } from './events-request.js'
-import { answerFault } from './fault.js'
-import { admissionProblem, busy, expiryOf, type Node } from './node.js'
+import { admissionProblem, brokerAway, busy, expiryOf, type Node } from './node.js'
 import { PendingPoll } from './pending-poll.js'
 import { sendProblem, statusLine, type Ending, type Problem } from './problem.js'
-import { identifyRequest } from './request-identity.js'
+import { openReader } from './reader.js'
 import { readBody } from './request-body.js'
+import { identifyRequest } from './request-identity.js'
 import type { Request } from './request.js'
-import { confirmAll, resume, subscribeAll, type Resumption } from './resume.js'
 
 /** What a poll asks, from the query or from the body. */
 interface PollQuestion {
@@ -82,36 +81,12 @@ function ask(
 ): void {
   const admitted = admit(node, request, question)
   if (!admitted.ok) return refuse(node, res, request, admitted.problem)
-  const { identity, names, cursor } = admitted.request
   node.counters.handshakesAccepted.poll += 1
-  const poll = new PendingPoll(node, identity, scopes, names, res, request.origin)
-  const subscriptions = subscribeAll(node, names, poll)
-  if (subscriptions === undefined) {
-    return poll.fail(busy(node, 'overloaded', 'This node holds as many channels as it may.'))
-  }
-  poll.subscribed(subscriptions)
-  const resumption = resume(node, subscriptions, cursor)
   // Not before the token is refused: who polls on with it would be answered at once, in a loop.
-  const expiresAt = expiryOf(node, identity.expiresAt)
+  const expiresAt = expiryOf(node, admitted.request.identity.expiresAt)
   const deadline = Math.min(node.clock.now() + question.wait * 1000, expiresAt)
-  const confirmed = confirmAll(node, subscriptions, poll)
-  if (confirmed === true) return poll.begin(resumption, deadline)
-  const begun = beginLater(node, poll, resumption, deadline, confirmed)
-  begun.catch((error: unknown) => answerFault(node, res, error))
-}
-
-/** A function of its own: what a closure in `ask` refers to would live as long as the poll. */
-async function beginLater(
-  node: Node,
-  poll: PendingPoll,
-  resumption: Resumption,
-  deadline: number,
-  confirmed: Promise<boolean>,
-): Promise<void> {
-  const isConfirmed = await confirmed
-  if (!poll.isOpen) return
-  if (isConfirmed) poll.begin(resumption, deadline)
-  else poll.fail(busy(node, 'broker_unavailable', 'The message broker is away.'))
+  const poll = new PendingPoll(node, admitted.request, scopes, res, request.origin, deadline)
+  openReader(node, poll, admitted.request)
 }
 
 function admit(node: Node, request: Request, question: PollQuestion): EventsRequestResult {
@@ -122,7 +97,7 @@ function admit(node: Node, request: Request, question: PollQuestion): EventsRequ
   const { channels, cursor } = question
   const result = readEventsRequest(node, identified.identity, channels, cursor)
   if (result.ok && !node.hub.isConnected) {
-    return { ok: false, problem: busy(node, 'broker_unavailable', 'The message broker is away.') }
+    return { ok: false, problem: brokerAway(node) }
   }
   return result
 }

@@ -108,3 +108,11 @@ export function busy(
   // Jittered: who was refused together must not come back together.
   return { code, detail, retryAfterSeconds: retryAfter(node) }
 }
+
+export function noRoom(node: Node): Problem {
+  return busy(node, 'overloaded', 'This node holds as many channels as it may.')
+}
+
+export function brokerAway(node: Node): Problem {
+  return busy(node, 'broker_unavailable', 'The message broker is away.')
+}

@@ -1,29 +1,30 @@
 /** One long-poll: waits for publications of its channels, answers once, is gone (PROTOCOL 7). */
 import type { HttpResponse } from 'uWebSockets.js'
-import type { Channel } from '../shared/channel.js'
-import type { Pattern } from '../shared/pattern.js'
 import { publicationJsonWithoutType } from '../shared/publication-json.js'
 import type { GapReason } from '../shared/codes.js'
 import type { Publication } from '../hub/publication.js'
-import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
 import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
+import type { EventsRequest } from './events-request.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
 import { largeAnswerBytes, leavingProblem, type Node } from './node.js'
 import { sendProblem, type Problem } from './problem.js'
-import { unsubscribeAll, type Gap, type Resumption } from './resume.js'
+import { unsubscribeAll, type Reader } from './reader.js'
+import type { Gap, Resumption } from './resume.js'
 import { publicationJson } from './wire-format.js'
 
 /** Of one answer; what is more comes with the next poll, whose cursor is where this one ends. */
 const answerBytesMax = 1_048_576
 
-export class PendingPoll implements Subscriber, Flushable, DueItem {
+export class PendingPoll implements Reader, Flushable, DueItem {
   readonly #node: Node
   readonly #identity: Identity
   readonly #scopes: CursorScopes
   readonly #origin: string
+  /** When it is answered, news or not. */
+  readonly #deadline: number
   /** Undefined once it has been answered, or its client has left. */
   #res: HttpResponse | undefined
   /** Given back, and let go of, when the poll closes. */
@@ -37,11 +38,11 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
 
   constructor(
     node: Node,
-    identity: Identity,
+    { identity, names }: EventsRequest,
     scopes: CursorScopes,
-    names: readonly (Channel | Pattern)[],
     res: HttpResponse,
     origin: string,
+    deadline: number,
   ) {
     this.#node = node
     this.#identity = identity
@@ -49,6 +50,7 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     this.#scope = scopes.hold(names)
     this.#res = res
     this.#origin = origin
+    this.#deadline = deadline
     node.counters.connections.poll += 1
     res.onAborted(() => this.#closed())
   }
@@ -57,7 +59,6 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     return this.#res !== undefined
   }
 
-  /** For the broker, to confirm its subscriptions. */
   get isWaiting(): boolean {
     return this.#res !== undefined && !this.#hasBegun
   }
@@ -68,7 +69,7 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
   }
 
   /** The subscriptions are in effect: answers now if there is anything to say, else waits. */
-  begin({ publications, gaps, recovered }: Resumption, deadline: number): void {
+  begin({ publications, gaps, recovered }: Resumption): void {
     const node = this.#node
     this.#hasBegun = true
     this.#recovered = recovered
@@ -77,8 +78,8 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     }
     if (gaps.length > 0) this.#gaps = [...gaps, ...(this.#gaps ?? [])]
     const hasNews = this.#publications !== undefined || this.#gaps !== undefined
-    if (hasNews || node.clock.now() >= deadline) this.#answer()
-    else node.wheel.add(this, deadline)
+    if (hasNews || node.clock.now() >= this.#deadline) this.#answer()
+    else node.wheel.add(this, this.#deadline)
   }
 
   deliver(publication: Publication): void {
@@ -100,8 +101,9 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     if (this.#hasBegun) this.#answer()
   }
 
+  /** In its turn: thousands that came together end their wait together. */
   due(): undefined {
-    this.#answer()
+    this.#queue()
     return undefined
   }
 
@@ -117,6 +119,12 @@ export class PendingPoll implements Subscriber, Flushable, DueItem {
     this.#node.counters.refuse(problem.code)
     sendProblem(res, problem, () => this.#node.origins.writeHeaders(res, this.#origin))
     this.#closed()
+  }
+
+  abort(): void {
+    const res = this.#res
+    this.#closed()
+    res?.close()
   }
 
   #queue(): void {

@@ -4,7 +4,7 @@ import { decodePublishBody } from '../shared/json-codec.js'
 import { publishAccess } from './access.js'
 import { answerFault } from './fault.js'
 import type { Identity } from './identity.js'
-import { busy, retryAfter, type Node } from './node.js'
+import { brokerAway, retryAfter, type Node } from './node.js'
 import { sendProblem, type Ending, type Problem } from './problem.js'
 import { KeyedRateLimit } from './rate-limit.js'
 import { identifyRequest } from './request-identity.js'
@@ -113,7 +113,7 @@ async function publish(
 
 /** Why the hub did not take a publication, for frames and for HTTP alike. */
 export function publishProblem(node: Node, code: 'bad_request' | 'broker_unavailable'): Problem {
-  if (code === 'broker_unavailable') return busy(node, code, 'The message broker is away.')
+  if (code === 'broker_unavailable') return brokerAway(node)
   return { code, detail: 'The content type or the sender cannot be carried in a header.' }
 }
 

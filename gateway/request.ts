@@ -17,6 +17,7 @@ export interface Request {
   /** Scheme and host of the page that asks; empty if no page does. */
   readonly origin: string
   readonly accept: string
+  readonly upgrade: string
   readonly authorization: string
   readonly lastEventId: string
   /** The client's address as text; asked for within the engine's callback, for rate limits. */
@@ -32,6 +33,7 @@ export function copyRequest(res: HttpResponse, req: HttpRequest, isProxied: bool
     hasManyParameters,
     origin: req.getHeader('origin'),
     accept: req.getHeader('accept'),
+    upgrade: req.getHeader('upgrade'),
     authorization: req.getHeader('authorization'),
     lastEventId: req.getHeader('last-event-id'),
     address: () => addressOf(res, isProxied),

@@ -1,10 +1,8 @@
-/** Where a reader with a cursor goes on: what it missed, or a gap that says it cannot be had. */
+/** Where a reader with a cursor goes on: what it missed, after a gap where some cannot be had. */
 import { channelHash, type Cursor } from '../shared/cursor.js'
 import type { GapReason } from '../shared/codes.js'
-import type { Channel } from '../shared/channel.js'
-import type { Pattern } from '../shared/pattern.js'
 import type { Publication } from '../hub/publication.js'
-import type { Subscriber } from '../hub/subscriber.js'
+import type { Recent } from '../hub/ring.js'
 import type { Subscription } from '../hub/subscription.js'
 import type { Node } from './node.js'
 
@@ -23,30 +21,9 @@ export interface Resumption {
   readonly position: number
 }
 
-/** Subscribes to all, or to none: undefined if the node holds as many channels as it may. */
-export function subscribeAll(
-  node: Node,
-  names: readonly (Channel | Pattern)[],
-  subscriber: Subscriber,
-): readonly Subscription[] | undefined {
-  const subscriptions: Subscription[] = []
-  for (const name of names) {
-    const subscription = node.hub.subscribe(name, subscriber)
-    if (subscription === undefined) {
-      unsubscribeAll(node, subscriptions)
-      return undefined
-    }
-    subscriptions.push(subscription)
-    node.hub.keepRecent(subscription)
-  }
-  return subscriptions
-}
+const ofOtherNode: Recent = { publications: [], gap: 'other_node' }
 
-export function unsubscribeAll(node: Node, subscriptions: readonly Subscription[]): void {
-  for (const subscription of subscriptions) node.hub.unsubscribe(subscription)
-}
-
-/** Call it in the same turn as `subscribeAll`: nothing can arrive between the two. */
+/** Call it in the turn in which they were subscribed: nothing can arrive between the two. */
 export function resume(
   node: Node,
   subscriptions: readonly Subscription[],
@@ -62,46 +39,16 @@ export function resume(
     // A channel that is new in this request begins now, as it would without a cursor.
     if (shown === undefined || !shown.channels.includes(channelHash(name))) continue
     const isOurs = shown.node === node.id
-    const missed = isOurs ? node.hub.recent(subscription, shown.arrival) : undefined
-    recovered[name] = missed !== undefined
-    if (missed !== undefined) publications.push(...missed)
-    else {
-      const reason = isOurs ? 'cursor_expired' : 'other_node'
-      node.counters.gap(reason)
-      gaps.push({ channel: name, reason })
+    const recent = isOurs ? node.hub.recent(subscription, shown.arrival) : ofOtherNode
+    recovered[name] = recent.gap === undefined
+    publications.push(...recent.publications)
+    if (recent.gap !== undefined) {
+      node.counters.gap(recent.gap)
+      gaps.push({ channel: name, reason: recent.gap })
     }
   }
   publications.sort((a, b) => a.arrival - b.arrival)
   const [first] = publications
   const position = first === undefined ? node.hub.arrival : first.arrival - 1
   return { publications, gaps, recovered, position }
-}
-
-/** A stream or poll that says nothing before the broker has confirmed its subscriptions. */
-export interface Unconfirmed {
-  readonly isWaiting: boolean
-  leave(): void
-}
-
-const lookAgainMs = 1000
-
-/** True when all receive what is published from now on; else false, or a promise of either. */
-export function confirmAll(
-  node: Node,
-  subscriptions: readonly Subscription[],
-  unconfirmed: Unconfirmed,
-): true | Promise<boolean> {
-  const waits = subscriptions
-    .map((subscription) => node.hub.confirmed(subscription))
-    .filter((confirmed) => confirmed !== true)
-  if (waits.length === 0) return true
-  // It enters the wheel itself only when it begins, and a node that leaves looks nowhere else.
-  const waiting = {
-    due: (now: number) => (unconfirmed.isWaiting ? now + lookAgainMs : undefined),
-    leave: () => {
-      if (unconfirmed.isWaiting) unconfirmed.leave()
-    },
-  }
-  node.wheel.add(waiting, node.clock.now() + lookAgainMs)
-  return Promise.all(waits).then((all) => all.every((isConfirmed) => isConfirmed))
 }

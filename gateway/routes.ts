@@ -21,7 +21,8 @@ export function addRoutes(app: TemplatedApp, node: Node, scopes: CursorScopes): 
   addWebSocketRoute(app, eventsPath, node)
   const route = new Router(app, node)
   route.add(eventsPath, 'GET', (res, request) => {
-    if (acceptsEventStream(request)) handleEventStream(node, scopes, res, request)
+    if (isBrokenHandshake(request)) route.refuse(res, request, brokenHandshake)
+    else if (acceptsEventStream(request)) handleEventStream(node, scopes, res, request)
     else handlePoll(node, scopes, res, request)
   })
   route.add(eventsPath, 'HEAD', (res, request) => handlePollHead(node, res, request))
@@ -48,7 +49,7 @@ class Router {
     const checked: Handler = (res, request) => {
       if (origins.allows(request.origin)) return handler(res, request)
       const detail = 'This origin is not in the allowed origins.'
-      this.#refuse(res, request, { code: 'origin_refused', detail })
+      this.refuse(res, request, { code: 'origin_refused', detail })
     }
     if (method === 'GET') this.#app.get(path, this.#guard(checked))
     else if (method === 'HEAD') this.#app.head(path, this.#guard(checked))
@@ -79,7 +80,7 @@ class Router {
       path,
       this.#guard((res, request) => {
         const detail = `This path takes ${allow}.`
-        this.#refuse(res, request, { code: 'method_not_allowed', detail }, allow)
+        this.refuse(res, request, { code: 'method_not_allowed', detail }, allow)
       }),
     )
   }
@@ -88,12 +89,12 @@ class Router {
     this.#app.any(
       '/*',
       this.#guard((res, request) => {
-        this.#refuse(res, request, { code: 'not_found', detail: 'There is nothing here.' })
+        this.refuse(res, request, { code: 'not_found', detail: 'There is nothing here.' })
       }),
     )
   }
 
-  #refuse(res: HttpResponse, request: Request, problem: Problem, allow?: string): void {
+  refuse(res: HttpResponse, request: Request, problem: Problem, allow?: string): void {
     this.#node.counters.refuse(problem.code)
     const writeHeaders = (): void => {
       if (allow !== undefined) res.writeHeader('Allow', allow)
@@ -109,13 +110,23 @@ class Router {
       try {
         if (isOverlong(req)) return void res.close()
         const request = copyRequest(res, req, node.settings.proxyProtocol)
-        if (request.hasManyParameters) this.#refuse(res, request, manyParameters)
+        if (request.hasManyParameters) this.refuse(res, request, manyParameters)
         else handler(res, request)
       } catch (error) {
         answerFault(node, res, error)
       }
     }
   }
+}
+
+/** The engine takes a GET without a proper `Sec-WebSocket-Key` for an ordinary one. */
+function isBrokenHandshake({ upgrade }: Request): boolean {
+  return /(?:^|,)\s*websocket\s*(?:,|$)/i.test(upgrade)
+}
+
+const brokenHandshake: Problem = {
+  code: 'bad_request',
+  detail: 'A WebSocket handshake needs a Sec-WebSocket-Key of 24 characters.',
 }
 
 /** One of the media types that the client takes; their names ignore case (RFC 9110 8.3.1). */

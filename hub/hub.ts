@@ -8,6 +8,7 @@ import { isHeaderValue } from './header-value.js'
 import { Interest } from './interest.js'
 import { Linger } from './linger.js'
 import { Publication } from './publication.js'
+import type { Recent } from './ring.js'
 import { Rings, type RingLimits } from './rings.js'
 import { SteadyClock } from './steady-clock.js'
 import type { Subscriber } from './subscriber.js'
@@ -47,6 +48,7 @@ export type HubPublishResult = PublishResult | { readonly ok: false; readonly co
 
 const sweepMs = 1000
 const headerLengthMax = 256
+const nothingRecent: Recent = { publications: [], gap: 'cursor_expired' }
 
 export class Hub {
   readonly counters: HubCounters = {
@@ -152,9 +154,11 @@ export class Hub {
     this.rings.keep(interest, this.#arrival)
   }
 
-  /** What arrived after `arrival`, oldest first; undefined if some of it may be missing. */
-  recent(subscription: Subscription, arrival: number): readonly Publication[] | undefined {
-    return arrival > this.#arrival ? undefined : subscription.interest.ring?.after(arrival)
+  /** What arrived after `arrival`, as far as the node still has it. */
+  recent(subscription: Subscription, arrival: number): Recent {
+    const { ring } = subscription.interest
+    if (ring === undefined || arrival > this.#arrival) return nothingRecent
+    return ring.after(arrival)
   }
 
   async publish(
@@ -230,7 +234,7 @@ export class Hub {
 
   #gap(interest: Interest, reason: GapReason): void {
     this.#arrival += 1
-    if (interest.ring !== undefined) this.rings.restart(interest.ring, this.#arrival)
+    if (interest.ring !== undefined) this.rings.restart(interest.ring, this.#arrival, reason)
     for (const subscription of interest.subscriptions) {
       subscription.subscriber.gap(reason, subscription)
     }

@@ -1,12 +1,22 @@
 /** The recent publications of one interest in memory: what bridges the time between two polls. */
+import type { GapReason } from '../shared/codes.js'
 import type { Publication } from './publication.js'
+
+/** What a reader who comes back with a cursor is given. */
+export interface Recent {
+  /** What arrived after the cursor and is still here, oldest first. */
+  readonly publications: readonly Publication[]
+  /** Why something before `publications` may be missing; undefined: nothing is. */
+  readonly gap: GapReason | undefined
+}
 
 /** The object, its place in the array, the envelopes of the encoded forms. */
 const entryBytes = 600
 
 /**
- * What a publication costs while a ring holds it. It keeps its encoded forms alive, so that the
- * payload counts three times: itself, in JSON, in MessagePack.
+ * What a publication costs while a ring holds it (PROTOCOL 7.5). It keeps its encoded forms alive:
+ * the payload counts three times, itself and for two of JSON, MessagePack and event. Seldom do
+ * all three have readers.
  */
 export function costOf(publication: Publication): number {
   return 3 * publication.payload.length + entryBytes
@@ -18,6 +28,8 @@ export class Ring {
   bytes = 0
   /** When a reader was last here, in the clock's ms. */
   usedAt: number
+  /** Why the ring is not complete from before `since`. */
+  #reason: GapReason = 'cursor_expired'
   readonly #countMax: number
   readonly #bytesMax: number
   #publications: Publication[] = []
@@ -37,21 +49,22 @@ export class Ring {
       if (oldest === undefined) break
       this.bytes -= costOf(oldest)
       this.since = oldest.arrival
+      this.#reason = 'cursor_expired'
     }
   }
 
   /** Forgets everything that arrived up to now: what came before a break proves nothing. */
-  restart(since: number): void {
+  restart(since: number, reason: GapReason): void {
     this.#publications = []
     this.bytes = 0
     this.since = since
+    this.#reason = reason
   }
 
-  /** What arrived after `arrival`, oldest first; undefined if some of it may be missing. */
-  after(arrival: number): readonly Publication[] | undefined {
-    if (arrival < this.since) return undefined
+  after(arrival: number): Recent {
     let first = this.#publications.length
     while (first > 0 && (this.#publications[first - 1] as Publication).arrival > arrival) first -= 1
-    return this.#publications.slice(first)
+    const gap = arrival < this.since ? this.#reason : undefined
+    return { publications: this.#publications.slice(first), gap }
   }
 }

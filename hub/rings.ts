@@ -1,4 +1,5 @@
 /** All rings of a node: bounded together, the least recently used one dropped first. */
+import type { GapReason } from '../shared/codes.js'
 import type { Clock } from './clock.js'
 import type { Interest } from './interest.js'
 import type { Publication } from './publication.js'
@@ -68,9 +69,9 @@ export class Rings {
   }
 
   /** After a break: what is in the ring cannot be continued. */
-  restart(ring: Ring, since: number): void {
+  restart(ring: Ring, since: number, reason: GapReason): void {
     this.bytes -= ring.bytes
-    ring.restart(since)
+    ring.restart(since, reason)
   }
 
   sweep(): void {

@@ -263,7 +263,7 @@ test('requests that are sent ahead are answered in order while none of them wait
   assert.equal((await connection.answer()).status, 200)
 })
 
-/** the engine answers one request at a time, and ends who does not wait. */
+/** The engine answers one request at a time, and ends who does not wait. */
 test('a request sent before the poll is answered ends the connection', async (t) => {
   const gateway = await startTestGateway(t)
   const connection = await pendingPoll(t, gateway)
@@ -283,3 +283,22 @@ async function pendingPoll(t: TestContext, gateway: TestGateway): Promise<HttpCo
   await until('the poll waits', () => gateway.counters.connections.poll === 1)
   return connection
 }
+
+test('a handshake without a proper key is no poll (PROTOCOL 1.2)', async (t) => {
+  const { port } = await startTestGateway(t)
+  for (const key of [undefined, 'short']) {
+    const headers = {
+      authorization,
+      upgrade: 'websocket',
+      connection: 'Upgrade',
+      'sec-websocket-version': '13',
+      ...(key === undefined ? {} : { 'sec-websocket-key': key }),
+    }
+    assertProblem(
+      await askOnce(t, port, { path: shortPoll, headers }),
+      400,
+      'Bad Request',
+      'bad_request',
+    )
+  }
+})

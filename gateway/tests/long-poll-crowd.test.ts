@@ -47,6 +47,30 @@ test('one publication answers 1,500 polls, and nothing is left (PROTOCOL 7.4)', 
   assert.deepEqual([hub.rings.bytes, counters.subscriptions], [0, 0])
 })
 
+test('polls whose wait ends together are answered in slices (PROTOCOL 7.2, 12.1)', async (t) => {
+  const count = 2500
+  const clock = new FakeClock()
+  const { counters, port } = await startTestGateway(t, {
+    clock,
+    settings: { pendingPollsMax: count, connectionsMax: count },
+  })
+  const connections = Array.from({ length: count }, () => new HttpConnection(t, port))
+  const request = requestText({ path: '/v1/events?channels=news&wait=4', headers })
+  for (const connection of connections) connection.send(request)
+  await until('all wait', () => counters.connections.poll === count)
+  clock.advance(4500)
+  assert.equal(counters.connections.poll, count)
+  await new Promise((resolve) => setImmediate(resolve))
+  const left = counters.connections.poll
+  assert.ok(left > 0 && left < count, `${left} are left after the first slice`)
+  for (const connection of connections) {
+    const { status, body } = await connection.answer()
+    assert.equal(status, 200)
+    assert.match(body, /"publications":\[\]/)
+  }
+  assert.equal(counters.connections.poll, 0)
+})
+
 test('an answer over 1 MB comes in parts, without loss or repetition (PROTOCOL 7.4)', async (t) => {
   const gateway = await startTestGateway(t, {
     hubLimits: { ringCountMax: 1000, ringBytesMax: 67_108_864, ringsBytesMax: 268_435_456 },
@@ -148,7 +172,8 @@ test('polls that are answered and begin anew at random leak nothing (PROTOCOL 12
     })
   }
   clock.advance(60_000)
-  assert.deepEqual([counters.connections.poll, counters.subscriptions], [0, 0])
+  await until('all are answered', () => counters.connections.poll === 0)
+  assert.equal(counters.subscriptions, 0)
   clock.advance(32_000)
   assert.deepEqual([hub.interestCount, hub.lingeringCount, hub.rings.count], [0, 0, 0])
 })

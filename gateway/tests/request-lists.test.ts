@@ -40,7 +40,8 @@ test('32 parameters of a query are read, 33 are bad_request (PROTOCOL 12.2)', as
 test('text/event-stream is found wherever it stands in Accept (PROTOCOL 1.1)', async (t) => {
   const { port } = await startTestGateway(t)
   const typeFor = async (accept: string): Promise<string | undefined> => {
-    const head = `Host: x\r\nAuthorization: Bearer ${mint({ subscribe: ['a'] })}\r\nAccept: ${accept}`
+    const token = mint({ subscribe: ['a'] })
+    const head = `Host: x\r\nAuthorization: Bearer ${token}\r\nAccept: ${accept}`
     const target = '/v1/events?channels=a&wait=0'
     const answer = await answerTo(t, port, `GET ${target} HTTP/1.1\r\n${head}\r\n\r\n`)
     return answer.headers.get('content-type')

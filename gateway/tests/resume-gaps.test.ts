@@ -7,6 +7,7 @@ import { FakeClock } from './fake-clock.js'
 import { startTestGateway, until, type TestGateway, type TestGatewayOptions } from './harness.js'
 import { poll, type PollAnswer } from './http-client.js'
 import { askOnce, problemOf } from './http-connection.js'
+import { SwitchBroker } from './switch-broker.js'
 import { mint } from './tokens.js'
 
 interface Scene extends TestGateway {
@@ -59,17 +60,16 @@ async function resumeAll(scene: Scene, channels: string, cursor: string): Promis
     else assert.ok(!hasGap, `a gap of ${name}, which begins now`)
   }
   const expected = {
-    // The ends of streams before are news to this one.
-    publications: publications.map(({ data }) => data).filter((data) => data !== 'end'),
+    publications: publications.map(({ data }) => data),
     gaps: gaps.map(({ channel, reason }) => `${channel} ${reason}`),
   }
   for (const way of ['header', 'query']) {
-    const query = { channels, token, ...(way === 'query' ? { cursor } : {}) }
+    // One name more, which the cursor does not cover, tells where the stream has come to its end.
+    const query = { channels: `${channels},end`, token, ...(way === 'query' ? { cursor } : {}) }
     const headers: Record<string, string> = way === 'header' ? { 'last-event-id': cursor } : {}
     const stream = await TestStream.open(t, http, query, headers)
     await stream.next('welcome')
-    const first = channels.split(',')[0] as string
-    await broker.publish(`rt.pub.${first.replace('*', 'x')}`, Buffer.from('"end"'), {})
+    await broker.publish('rt.pub.end', Buffer.from('0'), {})
     await until('the end', () => stream.events.at(-1)?.data.includes('"end"') === true)
     stream.cut()
     const events = stream.events.slice(1, -1)
@@ -79,7 +79,6 @@ async function resumeAll(scene: Scene, channels: string, cursor: string): Promis
       publications: heard.map(({ data }) => (JSON.parse(data) as { data: unknown }).data),
       gaps: said.map(({ channel, reason }) => `${channel} ${reason}`),
     }
-    streamed.publications = streamed.publications.filter((data) => data !== 'end')
     assert.deepEqual(streamed, expected)
   }
   return expected
@@ -122,7 +121,8 @@ test('a ring outrun by count is a gap, one that was not is none (PROTOCOL 7.5)',
   assert.deepEqual([dataOf(whole), whole.gaps], [numbers, []])
   await publish(scene, 'news', 10)
   const outrun = await resumeAll(scene, 'news', cursor)
-  assert.deepEqual(outrun, { publications: [], gaps: ['news cursor_expired'] })
+  const kept = [...numbers.slice(1), 10]
+  assert.deepEqual(outrun, { publications: kept, gaps: ['news cursor_expired'] })
   // Who was further on has lost nothing.
   const later = await poll(http, token, { channels: 'news', cursor: whole.cursor })
   assert.deepEqual([later.recovered, later.gaps], [{ news: true }, []])
@@ -138,7 +138,8 @@ test('a ring that was outrun by bytes is a gap (PROTOCOL 7.5)', async (t) => {
   await publish(scene, 'news', large, large, large, large, large, large, large)
   await publish(scene, 'chat.7', 1)
   const outrun = await resumeAll(scene, 'chat.7,news', cursor)
-  assert.deepEqual(outrun, { publications: [1], gaps: ['news cursor_expired'] })
+  const last = JSON.parse(large) as unknown
+  assert.deepEqual(outrun, { publications: [last, 1], gaps: ['news cursor_expired'] })
 })
 
 test('a ring that made room for others is a gap (PROTOCOL 7.6)', async (t) => {
@@ -181,12 +182,33 @@ test('while nobody listened the node was deaf: a gap (PROTOCOL 7.6)', async (t) 
   assert.deepEqual(await resumeAll(scene, 'news', cursor), { publications: [], gaps })
 })
 
-test('a publication that was too large ends what cursors bridge (PROTOCOL 5.6)', async (t) => {
+test('after a publication that was too large cursors go on behind the gap (PROTOCOL 5.6, 7.6)', async (t) => {
   const scene = await begin(t, { hubLimits: { publicationBytesMax: 10 } })
   const cursor = await cursorOf(scene, 'news')
-  await publish(scene, 'news', 1, '"0123456789"', 2)
-  const gaps = ['news cursor_expired']
-  assert.deepEqual(await resumeAll(scene, 'news', cursor), { publications: [], gaps })
+  await publish(scene, 'news', 1, '"0123456789"', 2, 3)
+  const broken = { publications: [2, 3], gaps: ['news too_large'] }
+  assert.deepEqual(await resumeAll(scene, 'news', cursor), broken)
+  // Nothing of it comes again to who has it.
+  const { http, token } = scene
+  const { cursor: next } = await poll(http, token, { channels: 'news', cursor, wait: '0' })
+  await publish(scene, 'news', 4)
+  assert.deepEqual(await resumeAll(scene, 'news', next), { publications: [4], gaps: [] })
+})
+
+test('after an outage of the broker cursors go on behind the gap (PROTOCOL 7.6, 10.6)', async (t) => {
+  const broker = new SwitchBroker()
+  const scene = await begin(t, { broker })
+  const cursor = await cursorOf(scene, 'chat.7,news')
+  await publish(scene, 'news', 1)
+  await publish(scene, 'chat.7', 2)
+  broker.disconnect()
+  await publish(scene, 'news', 3)
+  broker.connect()
+  await publish(scene, 'chat.7', 4)
+  await publish(scene, 'news', 5, 6)
+  const gaps = ['chat.7 broker_disconnected', 'news broker_disconnected']
+  const resumed = await resumeAll(scene, 'chat.7,news', cursor)
+  assert.deepEqual(resumed, { publications: [4, 5, 6], gaps })
 })
 
 test('a channel that is new in the request begins now, without a gap (PROTOCOL 7.6)', async (t) => {
@@ -210,7 +232,7 @@ test('one channel may have a gap while another goes on (PROTOCOL 6.5, 7.6)', asy
   await publish(scene, 'news', 4, 5)
   await publish(scene, 'stocks.A', 6, 7, 8)
   const { publications, gaps } = await resumeAll(scene, 'chat.7,news,stocks.A', cursor)
-  assert.deepEqual(publications, [4, 5])
+  assert.deepEqual(publications, [2, 3, 4, 5, 7, 8])
   assert.deepEqual(gaps, ['chat.7 cursor_expired', 'stocks.A cursor_expired'])
 })
 
@@ -228,12 +250,16 @@ test('who is cut off before the last gap hears of all of them again (PROTOCOL 6.
     events.map(({ id }) => id !== undefined),
     [false, false, true],
   )
-  assert.equal((await stream.publication())['data'], 4)
+  for (const data of [2, 3, 4, 6, 7]) assert.equal((await stream.publication())['data'], data)
   // After the last of them a gap may be said twice, and what follows it is not lost.
   const last = { 'last-event-id': events[2]?.id ?? '' }
   const again = await TestStream.welcomed(t, http, query, last)
-  await until('what follows', () => again.events.at(-1)?.event === 'message')
-  assert.match(again.events.at(-1)?.data ?? '', /"data":4\}$/)
+  await until('what follows', () => again.events.at(-1)?.data.endsWith('"data":7}') === true)
+  const followed = again.events.filter(({ event }) => event === 'message')
+  assert.deepEqual(
+    followed.map(({ data }) => (JSON.parse(data) as { data: unknown }).data),
+    [2, 3, 4, 6, 7],
+  )
   assert.ok(again.events.filter(({ event }) => event === 'gap').length < 2)
 })
 

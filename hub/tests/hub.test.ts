@@ -167,7 +167,8 @@ test('a publication over the limit is replaced by a gap (PROTOCOL 5.6)', async (
   broker.receive('rt.pub.a', '5')
   assert.deepEqual(recorder.heard, ['123', 'gap too_large', '5'])
   assert.equal(hub.counters.publicationsTooLarge, 1)
-  assert.equal(hub.recent(subscription, before), undefined)
+  const { publications, gap } = hub.recent(subscription, before)
+  assert.deepEqual([publications.length, gap], [1, 'too_large'])
 })
 
 test('a client publishes with its own sender, exactly or not at all (PROTOCOL 5.5)', async (t) => {

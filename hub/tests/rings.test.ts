@@ -1,4 +1,4 @@
-/** Rings answer a cursor with all or nothing, within their bounds, whatever happens to them. */
+/** Rings answer a cursor with everything, or with a gap and what they have, within their bounds, whatever happens to them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -36,11 +36,17 @@ class Truth {
   check(cursor: number): void {
     const { ring } = this.interest
     const expected = this.#all.filter(({ arrival }) => arrival > cursor)
-    const answer = ring?.after(cursor)
-    if (answer !== undefined) {
+    if (ring === undefined) return
+    const { publications, gap } = ring.after(cursor)
+    if (gap === undefined) {
       assert.ok(cursor >= this.#brokenAt, 'bridges a break')
-      assert.deepEqual(arrivals(answer), arrivals(expected))
-    } else if (ring !== undefined && cursor >= Math.max(this.keptFrom, this.#brokenAt)) {
+      return assert.deepEqual(arrivals(publications), arrivals(expected))
+    }
+    const isBroken = ring.since === this.#brokenAt && this.keptFrom < this.#brokenAt
+    assert.equal(gap, isBroken ? 'too_large' : 'cursor_expired')
+    const later = this.#all.filter(({ arrival }) => arrival > ring.since)
+    assert.deepEqual(arrivals(publications), arrivals(later))
+    if (cursor >= Math.max(this.keptFrom, this.#brokenAt)) {
       const bytes = expected.reduce((sum, publication) => sum + costOf(publication), 0)
       const isOverBounds = expected.length > limits.ringCountMax || bytes > limits.ringBytesMax
       assert.ok(isOverBounds, 'forgets what it has room for')
@@ -49,7 +55,7 @@ class Truth {
 
   contents(): readonly Publication[] {
     const { ring } = this.interest
-    return ring?.after(ring.since) ?? []
+    return ring?.after(ring.since).publications ?? []
   }
 }
 
@@ -90,7 +96,7 @@ class Scene {
     } else if (kind === 'break') {
       this.arrival += 1
       truth.break(this.arrival)
-      if (ring !== undefined) this.rings.restart(ring, this.arrival)
+      if (ring !== undefined) this.rings.restart(ring, this.arrival, 'too_large')
     } else if (kind === 'drop') {
       this.rings.drop(interest)
     } else {
@@ -118,7 +124,7 @@ class Scene {
   }
 }
 
-test('a ring answers with everything since a cursor or says that it cannot (PROTOCOL 7.6)', () => {
+test('a ring answers with everything since a cursor or says why it cannot (PROTOCOL 7.6)', () => {
   const kind = fc.constantFrom('keep', 'publish', 'publish', 'publish', 'break', 'drop', 'sweep')
   const step = fc.tuple(kind, fc.nat(2), fc.nat(2_500))
   fc.assert(
@@ -157,9 +163,11 @@ test('a poll that comes back in time goes on, a late one is told (PROTOCOL 7.5)'
 
   const next = subscribe(hub, 'a', new Recorder())
   hub.keepRecent(next)
-  assert.equal(hub.recent(next, cursor)?.length, 1)
-  assert.equal(hub.recent(next, hub.arrival)?.length, 0)
-  assert.equal(hub.recent(next, hub.arrival + 1), undefined)
+  const { publications, gap } = hub.recent(next, cursor)
+  assert.deepEqual([publications.length, gap], [1, undefined])
+  const nothing = { publications: [] }
+  assert.deepEqual(hub.recent(next, hub.arrival), { ...nothing, gap: undefined })
+  assert.deepEqual(hub.recent(next, hub.arrival + 1), { ...nothing, gap: 'cursor_expired' })
   const second = hub.arrival
   hub.unsubscribe(next)
   clock.advance(32_000)
@@ -169,7 +177,8 @@ test('a poll that comes back in time goes on, a late one is told (PROTOCOL 7.5)'
   const late = subscribe(hub, 'a', new Recorder())
   hub.keepRecent(late)
   broker.receive('rt.pub.a', '2')
-  assert.equal(hub.recent(late, second), undefined)
+  const still = hub.recent(late, second)
+  assert.deepEqual([still.publications.length, still.gap], [1, 'cursor_expired'])
 })
 
 test('a ring outlives nothing: with its interest it is gone', async (t) => {
@@ -181,5 +190,5 @@ test('a ring outlives nothing: with its interest it is gone', async (t) => {
   assert.ok(hub.rings.bytes > 0)
   hub.unsubscribe(poll)
   assert.deepEqual([hub.interestCount, hub.rings.count, hub.rings.bytes], [0, 0, 0])
-  assert.equal(hub.recent(poll, 0), undefined)
+  assert.deepEqual(hub.recent(poll, 0), { publications: [], gap: 'cursor_expired' })
 })
