@@ -7,8 +7,23 @@ export interface Flushable {
 }
 
 export interface FlushObserver {
-  /** How long the first of a batch had waited when its flush began, in ms. */
-  (delayMs: number): void
+  /**
+   * How long the first of a batch had waited when its flush began, in ms; `isRest` for each further
+   * slice of the batch.
+   */
+  (delayMs: number, isRest: boolean): void
+}
+
+/** Observes only batches before which the count has risen: that of what they are to carry. */
+export function whenRisen(count: () => number, observe: (delayMs: number) => void): FlushObserver {
+  let seen = count()
+  let hasRisen = false
+  return (delayMs, isRest) => {
+    const now = count()
+    hasRisen = now !== seen || (isRest && hasRisen)
+    seen = now
+    if (hasRisen) observe(delayMs)
+  }
 }
 
 /** Flushed in one go; then other events get their turn, so that 15,000 answers block nobody. */
@@ -20,6 +35,7 @@ export class FlushQueue {
   #items: Flushable[] = []
   #frames = 0
   #since = 0
+  #isRest = false
   readonly #observe: FlushObserver
   readonly #onFlushed: () => void
   readonly #onInternalError: OnInternalError
@@ -64,10 +80,11 @@ export class FlushQueue {
 
   #flushSlice(): void {
     if (this.#items.length === 0) return
-    this.#observe(performance.now() - this.#since)
+    this.#observe(performance.now() - this.#since, this.#isRest)
     const items = this.#items
     this.#items = items.length > sliceMax ? items.splice(sliceMax) : []
-    if (this.#items.length > 0) setImmediate(this.#run)
+    this.#isRest = this.#items.length > 0
+    if (this.#isRest) setImmediate(this.#run)
     this.#flush(items)
   }
 

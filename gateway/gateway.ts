@@ -10,7 +10,7 @@ import type { Counters } from './counters.js'
 import { CursorScopes } from './cursor-scope.js'
 import { DueWheel } from './due-wheel.js'
 import type { Engine } from './engine.js'
-import { FlushQueue, type FlushObserver } from './flush-queue.js'
+import { FlushQueue, whenRisen } from './flush-queue.js'
 import type { OnInternalError } from './internal-error.js'
 import type { Node, NodeSettings } from './node.js'
 import { Origins } from './origins.js'
@@ -38,7 +38,8 @@ export interface GatewayOptions {
   readonly random: () => number
   readonly counters: Counters
   readonly onInternalError: OnInternalError
-  readonly observeDelay?: FlushObserver
+  /** How long the first publication of a batch took from its arrival to the flush. */
+  readonly observeDelay?: (delayMs: number) => void
   /** Files served beside the API; only the demo of the development start has any. */
   readonly assets?: Assets
 }
@@ -68,6 +69,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const clock = new SteadyClock(options.clock)
   const { onInternalError } = options
   const forget = (): void => Outbox.forget()
+  const { observeDelay = () => {} } = options
+  const { deliveries } = options.counters
+  const delivered = whenRisen(() => deliveries.websocket + deliveries.sse, observeDelay)
+  const answered = whenRisen(() => options.hub.counters.deliveries, observeDelay)
   const node: Node = {
     id: randomBytes(8).toString('hex'),
     settings,
@@ -76,8 +81,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     clock,
     random: options.random,
     counters: options.counters,
-    flushQueue: new FlushQueue(options.observeDelay, forget, onInternalError),
-    answerQueue: new FlushQueue(undefined, undefined, onInternalError),
+    flushQueue: new FlushQueue(delivered, forget, onInternalError),
+    answerQueue: new FlushQueue(answered, undefined, onInternalError),
     wheel: new DueWheel(clock, onInternalError),
     outbox: new OutboxBudget(settings.outboxBytesMax, settings.outboxesBytesMax),
     origins: new Origins(settings.allowedOrigins),

@@ -1,7 +1,7 @@
 /** The queue that sends what connections collect in a tick of the event loop. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FlushQueue, type Flushable } from '../flush-queue.js'
+import { FlushQueue, whenRisen, type Flushable } from '../flush-queue.js'
 
 /** Resolves after the check phase of this turn of the loop. */
 function turn(): Promise<void> {
@@ -106,4 +106,27 @@ test('an item that throws is told of, and keeps no other from its flush', async 
   queue.flushAll()
   assert.equal(order.length, 3001)
   assert.deepEqual(errors.map(String), ['Error: flush', 'Error: flush'])
+})
+
+test('with whenRisen only batches that carry what is counted are observed', async () => {
+  let count = 0
+  const delays: number[] = []
+  const queue = new FlushQueue(
+    whenRisen(
+      () => count,
+      (delayMs) => delays.push(delayMs),
+    ),
+  )
+  queue.add(noting([], 1))
+  await turn()
+  assert.equal(delays.length, 0)
+  count += 1
+  for (let name = 0; name < 4500; name += 1) queue.add(noting([], name))
+  for (let slice = 1; slice <= 3; slice += 1) {
+    await turn()
+    assert.equal(delays.length, slice)
+  }
+  queue.add(noting([], 2))
+  await turn()
+  assert.equal(delays.length, 3)
 })

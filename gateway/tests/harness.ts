@@ -32,6 +32,7 @@ export interface TestGatewayOptions {
   readonly broker?: Broker
   readonly clock?: Clock
   readonly random?: () => number
+  readonly observeDelay?: (delayMs: number) => void
   /** In place of one secret. */
   readonly authentication?: Partial<AuthenticationSettings>
   /** In place of the one that knows `testSecret`. */
@@ -114,6 +115,7 @@ export async function startTestGateway(
     random: options.random ?? Math.random,
     counters,
     onInternalError: (error) => internalErrors.push(error),
+    ...(options.observeDelay !== undefined && { observeDelay: options.observeDelay }),
   })
   await hub.start()
   t.after(async () => {
