@@ -7,6 +7,7 @@ import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import { blankEvent, idLine, namedEvent, publicationLines, retryLine } from './event-text.js'
 import type { EventsRequest } from './events-request.js'
+import { guard } from './fault.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
 import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
@@ -55,8 +56,11 @@ export class EventStream implements Reader, Flushable, DueItem {
     this.#scope = scopes.hold(names)
     this.#res = res
     node.counters.connections.sse += 1
-    res.onAborted(() => this.#closed())
-    res.onWritable(() => this.#writable())
+    res.onAborted(() => guard(this.#node, () => this.#closed()))
+    res.onWritable(() => {
+      guard(this.#node, () => this.#writable())
+      return true
+    })
   }
 
   get isOpen(): boolean {
@@ -269,12 +273,11 @@ export class EventStream implements Reader, Flushable, DueItem {
   }
 
   /** The engine pushes its own leftover out only with a non-empty write from in here. */
-  #writable(): boolean {
-    if (this.#res === undefined) return true
+  #writable(): void {
+    if (this.#res === undefined) return
     this.#blockedAt = 0
     if (this.#queue.length === 0) this.#enqueue(comment)
     this.flush()
-    return true
   }
 
   #goLive(): void {

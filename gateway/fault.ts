@@ -29,3 +29,12 @@ function close(res: HttpResponse): void {
     // It has been answered, or is gone: nothing is owed.
   }
 }
+
+/** For a callback of the engine that has nothing to answer. */
+export function guard(node: Node, run: () => void): void {
+  try {
+    run()
+  } catch (error) {
+    countFault(node, error)
+  }
+}

@@ -33,7 +33,7 @@ export class KeySet {
   #distant: DistantKeys | undefined
 
   /**
-   * Replaces all keys of the source of this name. Returns those of them that no token would be tried
+   * Replaces all keys of the source of this name. Returns those of them that no token is tried
    * with: they have no name, or share one, and `keysTriedMax` others stand before them.
    */
   replace(source: string, list: KeyList): readonly VerificationKey[] {

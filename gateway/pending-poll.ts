@@ -7,6 +7,7 @@ import type { Subscription } from '../hub/subscription.js'
 import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import type { EventsRequest } from './events-request.js'
+import { guard } from './fault.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
 import { largeAnswerBytes, leavingProblem, type Node } from './node.js'
@@ -52,7 +53,7 @@ export class PendingPoll implements Reader, Flushable, DueItem {
     this.#origin = origin
     this.#deadline = deadline
     node.counters.connections.poll += 1
-    res.onAborted(() => this.#closed())
+    res.onAborted(() => guard(this.#node, () => this.#closed()))
   }
 
   get isOpen(): boolean {

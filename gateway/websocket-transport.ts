@@ -9,7 +9,7 @@ import type {
 } from 'uWebSockets.js'
 import { closeCode } from '../shared/codes.js'
 import type { TokenRefusal } from './authenticator.js'
-import { answerFault } from './fault.js'
+import { answerFault, guard } from './fault.js'
 import { admissionProblem, busy, type Node } from './node.js'
 import { sendProblem, type Problem } from './problem.js'
 import { KeyedRateLimit } from './rate-limit.js'
@@ -37,13 +37,6 @@ const engineTimerSeconds = 4
 
 export function addWebSocketRoute(app: TemplatedApp, path: string, node: Node): void {
   const upgrade = new Upgrade(node)
-  const guard = (run: () => void): void => {
-    try {
-      run()
-    } catch (error) {
-      node.onInternalError(error)
-    }
-  }
   const behavior: WebSocketBehavior<SocketData> = {
     maxPayloadLength: enginePayloadFactor * node.settings.frameBytesMax,
     maxBackpressure: engineBackpressureMax,
@@ -57,11 +50,11 @@ export function addWebSocketRoute(app: TemplatedApp, path: string, node: Node): 
         answerFault(node, res, error)
       }
     },
-    open: (ws) => guard(() => ws.getUserData().connection.opened(ws)),
+    open: (ws) => guard(node, () => ws.getUserData().connection.opened(ws)),
     message: (ws, bytes, isBinary) =>
-      guard(() => ws.getUserData().connection.message(bytes, isBinary)),
-    drain: (ws) => guard(() => ws.getUserData().connection.drained()),
-    close: (ws) => guard(() => ws.getUserData().connection.closed()),
+      guard(node, () => ws.getUserData().connection.message(bytes, isBinary)),
+    drain: (ws) => guard(node, () => ws.getUserData().connection.drained()),
+    close: (ws) => guard(node, () => ws.getUserData().connection.closed()),
   }
   app.ws(path, behavior)
 }

@@ -221,7 +221,7 @@ for (const { name, subprotocol, data } of testFormats) {
     await expectUnharmed(scene)
   })
 
-  test(`${name}: a message of twice the limit and more ends the connection (PROTOCOL 4.16)`, async (t) => {
+  test(`${name}: over twice the limit the connection ends (PROTOCOL 4.16)`, async (t) => {
     const { gateway, bystander, client } = await setUp(t, subprotocol)
     client.socket.send(Buffer.alloc(163_841, 0x20), { binary: name !== 'JSON' })
     const { code } = await client.closed

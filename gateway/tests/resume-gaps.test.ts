@@ -182,7 +182,7 @@ test('while nobody listened the node was deaf: a gap (PROTOCOL 7.6)', async (t) 
   assert.deepEqual(await resumeAll(scene, 'news', cursor), { publications: [], gaps })
 })
 
-test('after a publication that was too large cursors go on behind the gap (PROTOCOL 5.6, 7.6)', async (t) => {
+test('after one that was too large cursors go on behind the gap (PROTOCOL 5.6, 7.6)', async (t) => {
   const scene = await begin(t, { hubLimits: { publicationBytesMax: 10 } })
   const cursor = await cursorOf(scene, 'news')
   await publish(scene, 'news', 1, '"0123456789"', 2, 3)
@@ -195,7 +195,7 @@ test('after a publication that was too large cursors go on behind the gap (PROTO
   assert.deepEqual(await resumeAll(scene, 'news', next), { publications: [4], gaps: [] })
 })
 
-test('after an outage of the broker cursors go on behind the gap (PROTOCOL 7.6, 10.6)', async (t) => {
+test('after an outage cursors go on behind the gap (PROTOCOL 7.6, 10.6)', async (t) => {
   const broker = new SwitchBroker()
   const scene = await begin(t, { broker })
   const cursor = await cursorOf(scene, 'chat.7,news')

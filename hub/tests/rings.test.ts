@@ -1,4 +1,4 @@
-/** Rings answer a cursor with everything, or with a gap and what they have, within their bounds, whatever happens to them. */
+/** Rings answer a cursor with everything, or with a gap and what they have, whatever happens. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
