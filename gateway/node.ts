@@ -89,7 +89,7 @@ export function leavingProblem(node: Node): Problem {
   return busy(node, 'draining', 'This node is leaving; another one will take the connection.')
 }
 
-/** Names a connection in its welcome and in our logs. */
+/** Names a connection in its welcome, for whoever reports trouble with it. */
 export function nextConnectionId(node: Node): string {
   node.welcomed += 1
   return `${node.id}-${node.welcomed}`
