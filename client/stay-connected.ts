@@ -1,4 +1,5 @@
 /** Opens a connection again and again: jittered backoff, the server's word, the cursor carried. */
+import { backoffFirstMsMax, backoffMs } from '../shared/backoff.js'
 import type { Clock } from './clock.js'
 import { systemClock } from './system-clock.js'
 import type {
@@ -16,8 +17,6 @@ export interface Pace {
   readonly random: () => number
 }
 
-const firstDelayMsMax = 1_000
-const delayMsMax = 30_000
 /** A connection that lived this long was a good one: the next failure is a first one again. */
 const goodAfterMs = 10_000
 
@@ -94,13 +93,12 @@ class LastingConnection implements Connection {
     const { clock, random } = this.#pace
     const wasGood = this.#welcomedAt !== undefined && clock.now() - this.#welcomedAt >= goodAfterMs
     if (wasGood) this.#failures = 0
-    const isFirst = this.#failures === 0
-    const ceilingMs = Math.min(delayMsMax, firstDelayMsMax * 2 ** this.#failures)
-    this.#failures = Math.min(this.#failures + 1, 16)
+    const attempt = this.#failures
+    this.#failures = Math.min(attempt + 1, 16)
     // A token that ran out is in nobody's way: a new one may be shown at once, but not in a circle.
-    if (event.code === 'token_expired' && isFirst) return 0
-    if (event.retryAfterMs === undefined) return random() * ceilingMs
+    if (event.code === 'token_expired' && attempt === 0) return 0
+    if (event.retryAfterMs === undefined) return backoffMs(attempt, random())
     // Seconds are coarse: without chance all who were told the same second would come together.
-    return event.retryAfterMs + random() * firstDelayMsMax
+    return event.retryAfterMs + random() * backoffFirstMsMax
   }
 }
