@@ -2,37 +2,51 @@
 import type { Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
 
-export class Publication {
+export interface PublicationFields {
   readonly channel: Channel
   /** The pattern through which it came; undefined for a subscription of the channel itself. */
   readonly pattern: Pattern | undefined
-  /** ms since 1970. */
+  /** ms since 1970: when it was stored; on an ephemeral channel, when it arrived here. */
   readonly time: number
   readonly sender: string | undefined
   /** Undefined: JSON, unless it turns out not to be. */
   readonly contentType: string | undefined
   /** Its own copy: the broker's read buffer is gone when a ring still holds this. */
   readonly payload: Uint8Array
-  /** Rises with every publication that arrives on this node: the place a cursor remembers. */
+  /** Rises with every ephemeral publication that arrives on this node. 0: it is durable. */
   readonly arrival: number
+  /** Its place in the history of its namespace. 0: it is ephemeral. */
+  readonly offset: number
+  /** The offset before it in its channel, as far as it is known; 0: none. */
+  readonly previous: number
+  /** No more updates come in this channel. */
+  readonly isEnd: boolean
+}
+
+export class Publication implements PublicationFields {
+  readonly channel: Channel
+  readonly pattern: Pattern | undefined
+  readonly time: number
+  readonly sender: string | undefined
+  readonly contentType: string | undefined
+  readonly payload: Uint8Array
+  readonly arrival: number
+  readonly offset: number
+  readonly previous: number
+  readonly isEnd: boolean
   /** As JSON, as MessagePack and as an event; the gateway fills a slot when it is first needed. */
   readonly encoded: (Uint8Array | undefined)[] = [undefined, undefined, undefined]
 
-  constructor(
-    channel: Channel,
-    pattern: Pattern | undefined,
-    time: number,
-    sender: string | undefined,
-    contentType: string | undefined,
-    payload: Uint8Array,
-    arrival: number,
-  ) {
-    this.channel = channel
-    this.pattern = pattern
-    this.time = time
-    this.sender = sender
-    this.contentType = contentType
-    this.payload = payload
-    this.arrival = arrival
+  constructor(fields: PublicationFields) {
+    this.channel = fields.channel
+    this.pattern = fields.pattern
+    this.time = fields.time
+    this.sender = fields.sender
+    this.contentType = fields.contentType
+    this.payload = fields.payload
+    this.arrival = fields.arrival
+    this.offset = fields.offset
+    this.previous = fields.previous
+    this.isEnd = fields.isEnd
   }
 }

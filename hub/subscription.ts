@@ -1,12 +1,52 @@
 /** One subscriber's place in one interest. The array position makes leaving O(1). */
+import type { Position } from '../shared/position.js'
+import type { CatchUp } from './catch-up.js'
+import type { Gap } from './gap.js'
 import type { Interest } from './interest.js'
 import type { Subscriber } from './subscriber.js'
 
 export interface Subscription {
   readonly subscriber: Subscriber
   readonly interest: Interest
-  /** Place in `interest.subscriptions`; -1 once it has left. The hub's own. */
+  /** Place in `interest.subscriptions`; -1 while it is not live. The hub's own. */
   index: number
-  /** Whether it asked the hub to keep what arrives. The hub's own. */
+  /** It has been unsubscribed. The hub's own. */
+  isOver: boolean
+  /** Whether it asked the hub to keep what arrives, on an ephemeral channel. The hub's own. */
   keepsRecent: boolean
+  /** What it has to be given before it is live; undefined: it is live. The hub's own. */
+  catchUp: CatchUp | undefined
+}
+
+/** Where a subscription to a durable channel begins; with neither: now. Ephemeral ones ignore it. */
+export interface Start {
+  /** Goes on where an earlier subscription was. */
+  readonly position?: Position
+  /** Begins with the newest so many; a position goes before it. */
+  readonly last?: number
+}
+
+/** What `hub.begin` found. */
+export type Begun = BegunEphemeral | BegunDurable | BeginFailure
+
+export interface BegunEphemeral {
+  readonly ok: true
+  readonly isDurable: false
+}
+
+export interface BegunDurable {
+  readonly ok: true
+  readonly isDurable: true
+  /** Where live begins: history up to here follows after `hub.release`, then what comes. */
+  readonly position: Position
+  /** Only if a position was shown: whether everything after it follows. */
+  readonly recovered: boolean | undefined
+  /** What is missing if it was not recovered. */
+  readonly gap: Gap | undefined
+}
+
+export interface BeginFailure {
+  readonly ok: false
+  /** `not_subscribed`: it was unsubscribed meanwhile. */
+  readonly code: 'broker_unavailable' | 'overloaded' | 'not_subscribed'
 }
