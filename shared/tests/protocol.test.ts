@@ -54,6 +54,9 @@ test('the reasons of a gap are listed (PROTOCOL 5.6)', () => {
     broker_disconnected: true,
     slow_consumer: true,
     too_large: true,
+    new_epoch: true,
+    expired: true,
+    recovery_limit: true,
   }
   assert.deepEqual(
     table('5.6')
