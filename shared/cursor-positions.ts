@@ -1,4 +1,4 @@
-/** Positions in durable channels to a cursor and back: a client may change its transport (PROTOCOL 13.6). */
+/** Positions to a cursor and back: a client may change its transport (PROTOCOL 13.6). */
 import { channelHash, type Cursor, type EphemeralPosition } from './cursor.js'
 import type { DurablePosition, DurablePositions } from './cursor-durable.js'
 import { timeTagModulus, type Position } from './position.js'

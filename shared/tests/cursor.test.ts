@@ -130,10 +130,10 @@ test('what has a right checksum but is not understood whole is refused (PROTOCOL
 })
 
 test('a cursor over 100 channels or 4,096 characters is refused (PROTOCOL 13.4)', () => {
-  const over = (channels: number): string =>
-    cursorOf(
-      `01 01 ${toHex(Uint8Array.from(varint(9 + 3 * channels)))} ${node} 01 ${'00'.repeat(3 * channels)}`,
-    )
+  const over = (channels: number): string => {
+    const length = toHex(Uint8Array.from(varint(9 + 3 * channels)))
+    return cursorOf(`01 01 ${length} ${node} 01 ${'00'.repeat(3 * channels)}`)
+  }
   assert.ok(decodeCursor(over(100)) !== undefined)
   assert.equal(decodeCursor(over(101)), undefined)
   assert.equal(decodeCursor(over(1_100)), undefined)
