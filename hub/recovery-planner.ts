@@ -3,13 +3,23 @@ import type { Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
 import type { Clock } from './clock.js'
 import { DelayQueue } from './delay-queue.js'
+import type { HistoryPage } from './history-pages.js'
+import { HistoryPages } from './history-pages.js'
 import type { History, HistoryState, ReadPage, ScanEnd, Screened } from './history.js'
 import type { RecoveryCounters } from './recovery-counters.js'
 import { RecoveryEnds } from './recovery-ends.js'
 import type { RecoveryLimits } from './recovery-limits.js'
 import { recoveryLimits } from './recovery-limits.js'
+import type { Waiters } from './recovery-pace.js'
+import { RecoveryPace } from './recovery-pace.js'
 import type { RecoveryCosts } from './recovery-plan.js'
-import { planRecovery, recoveryCosts, scanCostUs, shouldScreen } from './recovery-plan.js'
+import {
+  planRecovery,
+  readCostUs,
+  recoveryCosts,
+  scanCostUs,
+  shouldScreen,
+} from './recovery-plan.js'
 import { RecoveryReads } from './recovery-reads.js'
 import type { RecoveryOutcome, RecoveryRequest } from './recovery-request.js'
 import { RecoveryRounds } from './recovery-rounds.js'
@@ -33,15 +43,6 @@ export interface RecoveryPlannerOptions {
   readonly onError: (reason: string) => void
 }
 
-/** A page of history that is read for its own sake. */
-interface HistoryPage {
-  readonly name: Channel | Pattern
-  readonly from: number
-  readonly countMax: number
-  readonly bytesMax: number
-  readonly resolve: (page: ReadPage | undefined) => void
-}
-
 const unavailable: RecoveryOutcome = { ok: false, code: 'broker_unavailable' }
 const overloaded: RecoveryOutcome = { ok: false, code: 'overloaded' }
 
@@ -57,8 +58,9 @@ export class RecoveryPlanner {
   readonly #pool = new Map<string, RecoveryTarget>()
   readonly #rounds: RecoveryRounds
   readonly #reads: RecoveryReads<RecoveryTarget | HistoryPage>
-  readonly #pages = new Set<HistoryPage>()
+  readonly #pages: HistoryPages
   readonly #scans: RecoveryScans
+  readonly #pace: RecoveryPace
   readonly #ends: RecoveryEnds
   readonly #lagging: DelayQueue<Recovery>
   readonly #failed: DelayQueue<Recovery>
@@ -90,23 +92,24 @@ export class RecoveryPlanner {
       {
         shouldScreen: (count, lowest) => shouldScreen(count, lowest, this.#head, this.#costs),
         screened: (targets, answer) => this.#screened(targets, answer),
-        unscreened: (targets) => targets.forEach((target) => this.#keep(target)),
+        unscreened: (targets) => targets.forEach((target) => this.#demand(target)),
         head: (last) => (this.#head = last),
         ended: () => this.#plan(),
       },
     )
+    this.#pages = new HistoryPages(history, namespace, limits)
     this.#reads = new RecoveryReads(limits.parallelReadsMax, (reader) =>
-      reader instanceof RecoveryTarget ? this.#readTarget(reader) : this.#readPage(reader),
+      reader instanceof RecoveryTarget ? this.#readTarget(reader) : this.#pages.run(reader),
     )
     this.#scans = new RecoveryScans(
-      { ...options, scanMsMax: limits.scanMsMax, costs: this.#costs },
+      { ...options, scanMsMax: limits.scanMsMax },
       {
         hand: (target, publication) =>
           target.hand(publication, (recovery) => this.#settle(recovery), this.#onError),
-        due: () => this.#plan(),
         ended: (scan, end) => this.#scanEnded(scan, end),
       },
     )
+    this.#pace = new RecoveryPace(clock, this.#costs, () => this.#plan())
     this.#ends = new RecoveryEnds(history, namespace, clock, limits, (recovery, state) =>
       this.#end(recovery, state),
     )
@@ -156,18 +159,13 @@ export class RecoveryPlanner {
     bytesMax: number,
   ): Promise<ReadPage | undefined | 'overloaded'> {
     if (this.#isClosed) return Promise.resolve(undefined)
-    if (this.#pages.size >= this.#limits.pagesWaitingMax) {
+    if (this.#pages.isFull) {
       this.#counted.overloaded += 1
       return Promise.resolve('overloaded')
     }
-    const { pageCountMax, pageBytesMax } = this.#limits
-    const count = Math.min(countMax, pageCountMax)
-    const bytes = Math.min(bytesMax, pageBytesMax)
-    return new Promise((resolve) => {
-      const page = { name, from, countMax: count, bytesMax: bytes, resolve }
-      this.#pages.add(page)
-      this.#reads.add(page)
-    })
+    return new Promise((resolve) =>
+      this.#reads.add(this.#pages.add({ name, from, countMax, bytesMax, resolve })),
+    )
   }
 
   /** Who waits is told that nothing can be had. */
@@ -179,12 +177,9 @@ export class RecoveryPlanner {
       this.#detach(recovery)
       this.#finish(recovery, unavailable)
     }
+    this.#pace.close()
     this.#scans.close()
-    for (const page of this.#pages) {
-      this.#reads.delete(page)
-      page.resolve(undefined)
-    }
-    this.#pages.clear()
+    this.#pages.close()
   }
 
   #arrive(recovery: Recovery): void {
@@ -224,8 +219,13 @@ export class RecoveryPlanner {
         const wantsMore = newest === undefined || recovery.hand(newest, this.#onError)
         this.#settle(recovery, wantsMore ? answer.asOf : undefined)
       }
-      this.#keep(target)
+      this.#demand(target)
     }
+  }
+
+  #demand(target: RecoveryTarget): void {
+    this.#keep(target)
+    if (target.wanted > 0) this.#pace.demand(readCostUs(target, this.#head, this.#costs))
   }
 
   /** Until it is planned how it is read. */
@@ -239,27 +239,40 @@ export class RecoveryPlanner {
 
   /** Decides for everybody who is not yet served: those who have come since may change the choice. */
   #plan(): void {
-    if (this.#isClosed) return
     const scan = this.#scans.current
     if (scan !== undefined) {
       for (const target of this.#pool.values()) {
         if (scan.isAhead(target.next)) this.#join(scan, target)
       }
     }
+    if (this.#pool.size === 0 || this.#isClosed) return
     const targets = [...this.#pool.values()]
+    const waiters = this.#waiters(targets)
+    const isHeavy = this.#pace.isHeavy(waiters.scanUs)
+    if (isHeavy && !this.#pace.mayRelease(waiters)) return
     const { scanFrom, scanUs } = planRecovery(targets, this.#head, this.#costs)
     const forScan = targets.filter(({ next }) => next >= scanFrom)
     for (const target of targets) {
       if (target.next < scanFrom) this.#reads.add(target)
       else this.#reads.delete(target)
     }
-    if (forScan.length === 0 || scan !== undefined) return
-    const since = forScan.map((target) => target.waitingSince)
-    const waitingSince = since.reduce((first, at) => Math.min(first, at))
-    const lastArrivedAt = this.#lastArrivedAt
-    if (!this.#scans.isDue({ scanUs, waitingSince, lastArrivedAt })) return
+    if (forScan.length === 0) return isHeavy ? this.#pace.released() : undefined
+    if (scan !== undefined) return
+    if (!isHeavy && !this.#pace.mayRelease({ ...waiters, scanUs })) return
+    this.#pace.released()
     for (const target of forScan) this.#pool.delete(target.name)
     this.#scans.begin(scanFrom, forScan)
+  }
+
+  #waiters(targets: readonly RecoveryTarget[]): Waiters {
+    let lowest = Infinity
+    let waitingSince = Infinity
+    for (const target of targets) {
+      lowest = Math.min(lowest, target.next)
+      if (!this.#reads.has(target)) waitingSince = Math.min(waitingSince, target.waitingSince)
+    }
+    const scanUs = scanCostUs(lowest, this.#head, this.#costs)
+    return { scanUs, waitingSince, lastArrivedAt: this.#lastArrivedAt }
   }
 
   #join(scan: RecoveryScan, target: RecoveryTarget): void {
@@ -288,13 +301,8 @@ export class RecoveryPlanner {
     if (this.#pool.get(target.name) === target) this.#reads.add(target)
   }
 
-  async #readPage(page: HistoryPage): Promise<void> {
-    const { name, from, countMax, bytesMax, resolve } = page
-    resolve(await this.#history.read(this.#namespace, name, from, countMax, bytesMax))
-    this.#pages.delete(page)
-  }
-
   #scanEnded(scan: RecoveryScan, end: ScanEnd | undefined): void {
+    this.#pace.scanEnded()
     for (const target of scan.targets()) {
       if (end !== undefined) this.#settleAll(target, end.asOf)
       else if (scan.isTooLong) this.#finishAll(target, overloaded)

@@ -13,8 +13,8 @@ export class RecoveryReads<Reader> {
     this.#readPage = readPage
   }
 
-  get waiting(): number {
-    return this.#waiting.size
+  has(reader: Reader): boolean {
+    return this.#waiting.has(reader)
   }
 
   /** One that waits already keeps its turn. */
