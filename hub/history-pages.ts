@@ -1,4 +1,4 @@
-/** Pages of history that are asked for their own sake: they wait among those read for recoveries. */
+/** Pages of history that are read for their own sake, in their turn among those for recoveries. */
 import type { Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
 import type { History, ReadPage } from './history.js'

@@ -1,4 +1,4 @@
-/** When scans may begin: many who come one after another are worth waiting for, a lone one is not. */
+/** When scans may begin: it is worth waiting for many who come one after another, for one not. */
 import type { Clock } from './clock.js'
 import type { RecoveryCosts } from './recovery-plan.js'
 import { scanDueAt } from './recovery-plan.js'

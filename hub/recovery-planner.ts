@@ -134,9 +134,8 @@ export class RecoveryPlanner {
     this.#counted.requests += 1
     const recovery = new Recovery(request)
     if (this.#isClosed) return this.#finish(recovery, unavailable)
-    if (this.#recoveries.size >= this.#limits.requestsMax) {
-      return this.#finish(recovery, overloaded)
-    }
+    const { requestsMax } = this.#limits
+    if (this.#recoveries.size >= requestsMax) return this.#finish(recovery, overloaded)
     this.#recoveries.set(request, recovery)
     this.#lastArrivedAt = this.#clock.now()
     this.#arrive(recovery)
@@ -194,8 +193,8 @@ export class RecoveryPlanner {
   #joinsShortScan(recovery: Recovery): boolean {
     const scan = this.#scans.current
     if (!scan?.isAhead(recovery.next)) return false
-    const leftMs = scanCostUs(scan.position + 1, this.#head, this.#costs) / 1_000
-    if (leftMs > this.#costs.scanJoinMsMax) return false
+    const leftUs = scanCostUs(scan.position + 1, this.#head, this.#costs)
+    if (leftUs > this.#costs.scanJoinMsMax * 1_000) return false
     const target = new RecoveryTarget(recovery.request.name, this.#clock.now())
     target.add(recovery)
     this.#join(scan, target)
@@ -212,8 +211,7 @@ export class RecoveryPlanner {
     for (const target of targets) {
       const newest = answer.newest.get(target.name as Channel)
       for (const recovery of target.recoveries()) {
-        // Another one's taker may have cancelled it.
-        if (recovery.isOver) continue
+        if (recovery.isOver) continue // by another one's taker
         recovery.screened(newest, answer.asOf)
         if (newest !== undefined && newest.offset > recovery.next) continue
         const wantsMore = newest === undefined || recovery.hand(newest, this.#onError)
@@ -237,7 +235,7 @@ export class RecoveryPlanner {
     else there.absorb(target)
   }
 
-  /** Decides for everybody who is not yet served: those who have come since may change the choice. */
+  /** Decides for all who are not yet served: those who have come since may change the choice. */
   #plan(): void {
     const scan = this.#scans.current
     if (scan !== undefined) {
@@ -362,9 +360,9 @@ export class RecoveryPlanner {
       return this.#finish(recovery, { ok: false, code: 'rewound', state })
     }
     if (recovery.isLagging) {
-      const isTooLong = this.#clock.now() - recovery.lagSince >= this.#limits.lagMsMax
-      if (isTooLong) return this.#finish(recovery, unavailable)
-      return this.#again(recovery, this.#lagging)
+      const lagMs = this.#clock.now() - recovery.lagSince
+      if (lagMs < this.#limits.lagMsMax) return this.#again(recovery, this.#lagging)
+      return this.#finish(recovery, unavailable)
     }
     const { asOf, isWhole, newest, isScreened } = recovery
     this.#finish(recovery, { ok: true, asOf, isWhole, newest, isScreened, state })
