@@ -12,7 +12,7 @@ export class RecoveryTarget implements Wanted {
   /** Since when the first of them has waited, in ms. */
   waitingSince: number
   /** The lowest offset that any of them wants. */
-  next = Infinity
+  next: number = Infinity
   /** Who still wants it. */
   wanted = 0
   /** Those who left are still in here, with another target or none. */

@@ -12,7 +12,7 @@ export class Asker implements RecoveryRequest {
   calls = 0
   outcome: RecoveryOutcome | undefined
   /** How many it takes before it wants no more. */
-  takesMax = Infinity
+  takesMax: number = Infinity
   onTake: (publication: StoredPublication) => void = () => {}
   onDone: () => void = () => {}
 

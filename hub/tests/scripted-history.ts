@@ -35,7 +35,7 @@ export class ScriptedHistory implements History {
   /** Whether a scan breaks before it hands over the publication with this offset. */
   breaksAt: (offset: number) => boolean = () => false
   scannedPerMs = 1_000
-  messagesPerChannel = Infinity
+  messagesPerChannel: number = Infinity
   kept: StoredPublication[] = []
   scansOpen = 0
   readonly #clock: FakeClock
