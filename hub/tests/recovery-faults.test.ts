@@ -21,15 +21,19 @@ test('a lagging replica is never taken for an empty history', async () => {
 })
 
 test('a page of a replica that lags behind the page before does not end a recovery', async () => {
-  const bench = new Bench({ pageCountMax: 2 })
-  bench.store(10, 5)
-  const lags = [0, 0, 40]
-  bench.history.lag = () => lags.shift() ?? 0
-  const asker = bench.ask('c.3', 4)
-  await turn(bench.clock, 200)
-  assert.deepEqual(asker.offsets, [4, 14, 24, 34, 44])
-  assert.ok(asker.outcome?.ok)
-  assert.equal(asker.outcome.asOf, 50)
+  for (const name of ['c.3', 'c.>']) {
+    const bench = new Bench({ pageCountMax: 2 })
+    bench.store(10, 5)
+    // First a screen of the channel, or the state for the pattern; then two pages.
+    const lags = [0, 0, 40]
+    bench.history.lag = () => lags.shift() ?? 0
+    const asker = bench.ask(name, name === 'c.3' ? 4 : 45)
+    await turn(bench.clock, 200)
+    const offsets = name === 'c.3' ? [4, 14, 24, 34, 44] : [45, 46, 47, 48, 49, 50]
+    assert.deepEqual(asker.offsets, offsets)
+    assert.ok(asker.outcome?.ok)
+    assert.equal(asker.outcome.asOf, 50)
+  }
 })
 
 test('a replica that goes on lagging is given up after a while, and said', async () => {
@@ -91,6 +95,8 @@ test('a scan that breaks halfway loses and repeats nothing', async () => {
     assert.equal(result, 'whole')
   }
   assert.equal(breaks.size, 0)
+  const scans = bench.history.asked.flatMap((asked) => (asked.type === 'scan' ? [asked.from] : []))
+  assert.deepEqual(scans, [1_001, 1_200, 1_201, 2_400].slice(0, scans.length))
 })
 
 test('a subscriber that leaves is never called again', async () => {

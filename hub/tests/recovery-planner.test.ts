@@ -73,6 +73,29 @@ test('many channels are served by one scan, from the lowest offset wanted', asyn
   assert.deepEqual([singleReads, scans, scannedPublications], [0, 1, 1_500])
 })
 
+test('who waits to be read singly goes over to the scan that others make worth it', async () => {
+  const bench = new Bench({ parallelReadsMax: 1 })
+  bench.store(500, 5)
+  bench.history.answerMs = () => 10
+  const few = Array.from({ length: 5 }, (_, at) => bench.ask(`c.${at}`, 1_001 + at))
+  await turn(bench.clock, 20)
+  assert.equal(bench.history.count('read'), 1)
+  const many = Array.from({ length: 495 }, (_, at) => bench.ask(`c.${at + 5}`, 1_006 + at))
+  await turn(bench.clock, 1_000)
+  const all = [...few, ...many]
+  assert.ok(all.every(({ result, offsets }) => result === 'whole' && offsets.length === 3))
+  assert.equal(bench.planner.counters.scans, 1)
+  assert.ok(bench.history.count('read') <= 4)
+})
+
+test('a lone one does not wait for others', async () => {
+  const bench = new Bench()
+  bench.store(500, 5)
+  const asker = bench.ask('c.1', 1_002)
+  await turn(bench.clock, 7)
+  assert.equal(asker.result, 'whole')
+})
+
 test('a storm that takes two seconds is served by few scans', async () => {
   const bench = new Bench()
   bench.store(2_000, 4)
