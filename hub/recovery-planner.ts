@@ -2,7 +2,6 @@
 import type { Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
 import type { Clock } from './clock.js'
-import { DelayQueue } from './delay-queue.js'
 import type { HistoryPage } from './history-pages.js'
 import { HistoryPages } from './history-pages.js'
 import type { History, HistoryState, ReadPage, ScanEnd, Screened } from './history.js'
@@ -12,7 +11,7 @@ import type { RecoveryLimits } from './recovery-limits.js'
 import { recoveryLimits } from './recovery-limits.js'
 import type { Waiters } from './recovery-pace.js'
 import { RecoveryPace } from './recovery-pace.js'
-import type { RecoveryCosts } from './recovery-plan.js'
+import type { Extent, RecoveryCosts } from './recovery-plan.js'
 import {
   planRecovery,
   readCostUs,
@@ -22,6 +21,7 @@ import {
 } from './recovery-plan.js'
 import { RecoveryReads } from './recovery-reads.js'
 import type { RecoveryOutcome, RecoveryRequest } from './recovery-request.js'
+import { RecoveryRetries } from './recovery-retries.js'
 import { RecoveryRounds } from './recovery-rounds.js'
 import type { RecoveryScan } from './recovery-scan.js'
 import type { LongScan } from './recovery-scans.js'
@@ -62,20 +62,18 @@ export class RecoveryPlanner {
   readonly #scans: RecoveryScans
   readonly #pace: RecoveryPace
   readonly #ends: RecoveryEnds
-  readonly #lagging: DelayQueue<Recovery>
-  readonly #failed: DelayQueue<Recovery>
+  readonly #retries: RecoveryRetries
   readonly #counted = {
     requests: 0,
     screened: 0,
     singleReads: 0,
     joined: 0,
-    retries: 0,
     unavailable: 0,
     overloaded: 0,
   }
   #lastArrivedAt = 0
-  /** The last offset, as far as an answer has told. Nothing but costs is estimated by it. */
-  #head = 0
+  /** As far as answers have told. Nothing but costs is estimated by it. */
+  #extent: Extent = { first: 1, last: 0 }
   #isClosed = false
 
   constructor(options: RecoveryPlannerOptions) {
@@ -90,10 +88,10 @@ export class RecoveryPlanner {
     this.#rounds = new RecoveryRounds(
       { history, namespace, clock, windowMs, parallelScreensMax },
       {
-        shouldScreen: (count, lowest) => shouldScreen(count, lowest, this.#head, this.#costs),
+        shouldScreen: (count, lowest) => shouldScreen(count, lowest, this.#extent, this.#costs),
         screened: (targets, answer) => this.#screened(targets, answer),
         unscreened: (targets) => targets.forEach((target) => this.#demand(target)),
-        head: (last) => (this.#head = last),
+        learned: (state) => (this.#extent = state),
         ended: () => this.#plan(),
       },
     )
@@ -113,15 +111,14 @@ export class RecoveryPlanner {
     this.#ends = new RecoveryEnds(history, namespace, clock, limits, (recovery, state) =>
       this.#end(recovery, state),
     )
-    const again = (recoveries: readonly Recovery[]): void =>
-      recoveries.forEach((recovery) => this.#arrive(recovery))
-    this.#lagging = new DelayQueue(clock, limits.lagRetryMs, again)
-    this.#failed = new DelayQueue(clock, limits.failureRetryMs, again)
+    this.#retries = new RecoveryRetries(clock, limits, (recovery) => this.#arrive(recovery))
   }
 
   get counters(): RecoveryCounters {
     const { count: scans, publications: scannedPublications } = this.#scans
-    return { ...this.#counted, scans, scannedPublications, rounds: this.#rounds.count }
+    const { count: retries } = this.#retries
+    const { count: rounds } = this.#rounds
+    return { ...this.#counted, scans, scannedPublications, retries, rounds }
   }
 
   /** Requests that are not done. */
@@ -129,14 +126,15 @@ export class RecoveryPlanner {
     return this.#recoveries.size
   }
 
-  /** One that is refused is done before this returns. */
+  /** Nobody is called back before this returns. */
   request(request: RecoveryRequest): void {
     this.#counted.requests += 1
     const recovery = new Recovery(request)
-    if (this.#isClosed) return this.#finish(recovery, unavailable)
-    const { requestsMax } = this.#limits
-    if (this.#recoveries.size >= requestsMax) return this.#finish(recovery, overloaded)
+    const isFull = this.#recoveries.size >= this.#limits.requestsMax
     this.#recoveries.set(request, recovery)
+    if (this.#isClosed || isFull) {
+      return queueMicrotask(() => this.#finish(recovery, isFull ? overloaded : unavailable))
+    }
     this.#lastArrivedAt = this.#clock.now()
     this.#arrive(recovery)
   }
@@ -170,8 +168,7 @@ export class RecoveryPlanner {
   /** Who waits is told that nothing can be had. */
   close(): void {
     this.#isClosed = true
-    this.#lagging.close()
-    this.#failed.close()
+    this.#retries.close()
     for (const recovery of [...this.#recoveries.values()]) {
       this.#detach(recovery)
       this.#finish(recovery, unavailable)
@@ -193,7 +190,7 @@ export class RecoveryPlanner {
   #joinsShortScan(recovery: Recovery): boolean {
     const scan = this.#scans.current
     if (!scan?.isAhead(recovery.next)) return false
-    const leftUs = scanCostUs(scan.position + 1, this.#head, this.#costs)
+    const leftUs = scanCostUs(scan.position + 1, this.#extent, this.#costs)
     if (leftUs > this.#costs.scanJoinMsMax * 1_000) return false
     const target = new RecoveryTarget(recovery.request.name, this.#clock.now())
     target.add(recovery)
@@ -207,7 +204,7 @@ export class RecoveryPlanner {
       return
     }
     this.#counted.screened += targets.length
-    this.#head = answer.asOf
+    this.#sawHead(answer.asOf)
     for (const target of targets) {
       const newest = answer.newest.get(target.name as Channel)
       for (const recovery of target.recoveries()) {
@@ -221,9 +218,13 @@ export class RecoveryPlanner {
     }
   }
 
+  #sawHead(last: number): void {
+    this.#extent = { first: this.#extent.first, last }
+  }
+
   #demand(target: RecoveryTarget): void {
     this.#keep(target)
-    if (target.wanted > 0) this.#pace.demand(readCostUs(target, this.#head, this.#costs))
+    if (target.wanted > 0) this.#pace.demand(readCostUs(target, this.#extent, this.#costs))
   }
 
   /** Until it is planned how it is read. */
@@ -248,18 +249,16 @@ export class RecoveryPlanner {
     const waiters = this.#waiters(targets)
     const isHeavy = this.#pace.isHeavy(waiters.scanUs)
     if (isHeavy && !this.#pace.mayRelease(waiters)) return
-    const { scanFrom, scanUs } = planRecovery(targets, this.#head, this.#costs)
-    const forScan = targets.filter(({ next }) => next >= scanFrom)
-    for (const target of targets) {
-      if (target.next < scanFrom) this.#reads.add(target)
-      else this.#reads.delete(target)
-    }
-    if (forScan.length === 0) return isHeavy ? this.#pace.released() : undefined
+    const plan = planRecovery(targets, this.#extent, this.#costs)
+    for (const target of plan.singly) this.#reads.add(target)
+    for (const target of plan.scanned) this.#reads.delete(target)
+    const [farthest] = plan.scanned
+    if (farthest === undefined) return isHeavy ? this.#pace.released() : undefined
     if (scan !== undefined) return
-    if (!isHeavy && !this.#pace.mayRelease({ ...waiters, scanUs })) return
+    if (!isHeavy && !this.#pace.mayRelease({ ...waiters, scanUs: plan.scanUs })) return
     this.#pace.released()
-    for (const target of forScan) this.#pool.delete(target.name)
-    this.#scans.begin(scanFrom, forScan)
+    for (const target of plan.scanned) this.#pool.delete(target.name)
+    this.#scans.begin(farthest.next, plan.scanned)
   }
 
   #waiters(targets: readonly RecoveryTarget[]): Waiters {
@@ -269,7 +268,7 @@ export class RecoveryPlanner {
       lowest = Math.min(lowest, target.next)
       if (!this.#reads.has(target)) waitingSince = Math.min(waitingSince, target.waitingSince)
     }
-    const scanUs = scanCostUs(lowest, this.#head, this.#costs)
+    const scanUs = scanCostUs(lowest, this.#extent, this.#costs)
     return { scanUs, waitingSince, lastArrivedAt: this.#lastArrivedAt }
   }
 
@@ -306,7 +305,7 @@ export class RecoveryPlanner {
       else if (scan.isTooLong) this.#finishAll(target, overloaded)
       else this.#goOn(scan, target)
     }
-    if (end !== undefined) this.#head = end.asOf
+    if (end !== undefined) this.#sawHead(end.asOf)
     this.#plan()
   }
 
@@ -316,7 +315,7 @@ export class RecoveryPlanner {
     for (const recovery of target.recoveries()) {
       recovery.advance(scan.position)
       recovery.failures = 0
-      this.#counted.retries += 1
+      this.#retries.count += 1
       this.#detach(recovery)
       this.#arrive(recovery)
     }
@@ -325,15 +324,8 @@ export class RecoveryPlanner {
   #fail(target: RecoveryTarget): void {
     for (const recovery of target.recoveries()) {
       this.#detach(recovery)
-      recovery.failures += 1
-      if (recovery.failures > this.#limits.failuresMax) this.#finish(recovery, unavailable)
-      else this.#again(recovery, this.#failed)
+      if (!this.#retries.afterFailure(recovery)) this.#finish(recovery, unavailable)
     }
-  }
-
-  #again(recovery: Recovery, queue: DelayQueue<Recovery>): void {
-    this.#counted.retries += 1
-    queue.add(recovery)
   }
 
   #settleAll(target: RecoveryTarget, asOf: number): void {
@@ -345,24 +337,20 @@ export class RecoveryPlanner {
     this.#detach(recovery)
     if (recovery.isOver) return
     if (asOf !== undefined) recovery.advance(asOf)
-    if (!recovery.isLagging) return this.#ends.add(recovery)
-    recovery.lagTries += 1
-    if (recovery.lagTries === 1) recovery.lagSince = this.#clock.now()
-    if (recovery.lagTries > this.#limits.lagTriesMax) return this.#ends.add(recovery)
-    this.#again(recovery, this.#lagging)
+    recovery.askFloor()
+    if (!recovery.isLagging || !this.#retries.afterLag(recovery)) this.#ends.add(recovery)
   }
 
   #end(recovery: Recovery, state: HistoryState | undefined): void {
     if (recovery.isOver) return
     if (state === undefined) return this.#finish(recovery, unavailable)
-    this.#head = state.last
+    this.#extent = state
     if (state.last < recovery.floor) {
       return this.#finish(recovery, { ok: false, code: 'rewound', state })
     }
     if (recovery.isLagging) {
-      const lagMs = this.#clock.now() - recovery.lagSince
-      if (lagMs < this.#limits.lagMsMax) return this.#again(recovery, this.#lagging)
-      return this.#finish(recovery, unavailable)
+      if (!this.#retries.afterLeader(recovery)) this.#finish(recovery, unavailable)
+      return
     }
     const { asOf, isWhole, newest, isScreened } = recovery
     this.#finish(recovery, { ok: true, asOf, isWhole, newest, isScreened, state })

@@ -36,6 +36,22 @@ test('a page of a replica that lags behind the page before does not end a recove
   }
 })
 
+test('who learns meanwhile that there is more is not done with less', async () => {
+  const bench = new Bench()
+  bench.store(10, 5)
+  bench.history.lag = () => 10
+  const asker = bench.ask('c.3', 14)
+  await turn(bench.clock, 5)
+  asker.floor = 50
+  await turn(bench.clock, 20)
+  assert.deepEqual(asker.offsets, [14, 24, 34])
+  assert.equal(asker.result, 'waiting')
+  bench.history.lag = () => 0
+  await turn(bench.clock, 100)
+  assert.deepEqual(asker.offsets, [14, 24, 34, 44])
+  assert.equal(asker.result, 'whole')
+})
+
 test('a replica that goes on lagging is given up after a while, and said', async () => {
   const bench = new Bench()
   bench.store(10, 5)
@@ -179,6 +195,8 @@ test('the planner is bounded', async () => {
   bench.store(200, 1)
   bench.store(200, 1)
   const askers = Array.from({ length: 101 }, (_, at) => bench.ask(`c.${at}`, 5_001 + at))
+  assert.equal(askers.at(-1)?.result, 'waiting', 'nobody is called back at once')
+  await turn(bench.clock, 0)
   assert.equal(askers.at(-1)?.result, 'overloaded')
   const name = askers[0]!.name
   const pages = Array.from({ length: 6 }, () => bench.planner.read(name, 1, 9_999, 99_999_999))
@@ -217,6 +235,10 @@ test('nobody is left without an answer when the planner is closed', async () => 
     assert.ok(askers.every(({ result }) => result === 'whole' || result === 'broker_unavailable'))
     await page
     const late = bench.ask('c.1', 1)
+    const left = bench.ask('c.1', 1)
+    bench.planner.cancel(left)
+    await turn(bench.clock, 0)
+    assert.equal(left.calls, 0)
     assert.equal(late.result, 'broker_unavailable')
     await turn(bench.clock, 100)
     assert.equal(bench.history.scansOpen, 0)

@@ -9,6 +9,7 @@ import {
   scanCostUs,
   scanDueAt,
   shouldScreen,
+  type Extent,
   type RecoveryCosts,
   type Wanted,
 } from '../recovery-plan.js'
@@ -30,17 +31,25 @@ const anyWanted: fc.Arbitrary<Wanted[]> = fc.array(
   fc.record({ next: fc.integer({ min: 1, max: 2_000 }), isPattern: fc.boolean() }),
   { maxLength: 30 },
 )
-const anyHead = fc.nat(1_500)
+const anyExtent: fc.Arbitrary<Extent> = fc
+  .tuple(fc.nat(1_000), fc.nat(1_500))
+  .map(([first, length]) => ({ first: first + 1, last: first + length }))
+
+function extent(last: number): Extent {
+  return { first: 1, last }
+}
 
 function channels(...offsets: number[]): Wanted[] {
   return offsets.map((next) => ({ next, isPattern: false }))
 }
 
-/** What it costs if everybody who wants this or later is scanned for, and the others read singly. */
-function splitUs(wanted: Wanted[], scanFrom: number, head: number, costs: RecoveryCosts): number {
-  const singly = wanted.filter(({ next }) => next < scanFrom)
-  const singlyUs = singly.reduce((sum, one) => sum + readCostUs(one, head, costs), 0)
-  return singlyUs + (scanFrom === Infinity ? 0 : scanCostUs(scanFrom, head, costs))
+/** What it costs to read so many of the farthest singly, and the others by a scan. */
+function splitUs(wanted: Wanted[], at: number, there: Extent, costs: RecoveryCosts): number {
+  const farthestFirst = [...wanted].sort((a, b) => a.next - b.next)
+  const singly = farthestFirst.slice(0, at)
+  const singlyUs = singly.reduce((sum, one) => sum + readCostUs(one, there, costs), 0)
+  const scanned = farthestFirst[at]
+  return singlyUs + (scanned === undefined ? 0 : scanCostUs(scanned.next, there, costs))
 }
 
 function isClose(a: number, b: number): boolean {
@@ -49,12 +58,13 @@ function isClose(a: number, b: number): boolean {
 
 test('a plan never costs more than single reads, a scan for all, or any other division', () => {
   fc.assert(
-    fc.property(anyWanted, anyHead, anyCosts, (wanted, head, costs) => {
-      const plan = planRecovery(wanted, head, costs)
-      assert.ok(isClose(plan.totalUs, splitUs(wanted, plan.scanFrom, head, costs)))
-      for (const scanFrom of [Infinity, ...wanted.map(({ next }) => next)]) {
-        const otherUs = splitUs(wanted, scanFrom, head, costs)
-        assert.ok(plan.totalUs <= otherUs || isClose(plan.totalUs, otherUs))
+    fc.property(anyWanted, anyExtent, anyCosts, (wanted, there, costs) => {
+      const { singly, scanned, totalUs } = planRecovery(wanted, there, costs)
+      assert.equal(singly.length + scanned.length, wanted.length)
+      assert.ok(isClose(totalUs, splitUs(wanted, singly.length, there, costs)))
+      for (let at = 0; at <= wanted.length; at += 1) {
+        const otherUs = splitUs(wanted, at, there, costs)
+        assert.ok(totalUs <= otherUs || isClose(totalUs, otherUs))
       }
     }),
   )
@@ -62,55 +72,65 @@ test('a plan never costs more than single reads, a scan for all, or any other di
 
 test('a plan never gets cheaper when more is wanted, or lies farther back', () => {
   fc.assert(
-    fc.property(anyWanted, anyHead, anyCosts, fc.nat(100), (wanted, head, costs, more) => {
-      const { totalUs } = planRecovery(wanted, head, costs)
-      const grown = planRecovery(wanted, head + more, costs).totalUs
-      const fewer = planRecovery(wanted.slice(1), head, costs).totalUs
-      assert.ok(grown >= totalUs || isClose(grown, totalUs))
-      assert.ok(fewer <= totalUs || isClose(fewer, totalUs))
+    fc.property(anyWanted, anyExtent, anyCosts, fc.nat(100), (wanted, there, costs, more) => {
+      const { totalUs } = planRecovery(wanted, there, costs)
+      const longer = { first: there.first, last: there.last + more }
+      const grownUs = planRecovery(wanted, longer, costs).totalUs
+      const fewerUs = planRecovery(wanted.slice(1), there, costs).totalUs
+      assert.ok(grownUs >= totalUs || isClose(grownUs, totalUs))
+      assert.ok(fewerUs <= totalUs || isClose(fewerUs, totalUs))
     }),
   )
 })
 
 test('a plan does not depend on the order in which they came', () => {
   fc.assert(
-    fc.property(anyWanted, anyHead, (wanted, head) => {
-      const plan = planRecovery(wanted, head, file)
-      const reversed = planRecovery([...wanted].reverse(), head, file)
-      assert.equal(reversed.scanFrom, plan.scanFrom)
+    fc.property(anyWanted, anyExtent, (wanted, there) => {
+      const plan = planRecovery(wanted, there, file)
+      const reversed = planRecovery([...wanted].reverse(), there, file)
       assert.ok(isClose(reversed.totalUs, plan.totalUs))
     }),
   )
 })
 
 test('nothing wanted costs nothing, and one alone is read singly', () => {
-  assert.deepEqual(planRecovery([], 1_000, file), { scanFrom: Infinity, scanUs: 0, totalUs: 0 })
+  const { singly, scanned, totalUs } = planRecovery([], extent(1_000), file)
+  assert.deepEqual([singly, scanned, totalUs], [[], [], 0])
   for (const costs of [file, memory]) {
     for (const next of [1, 250_000, 340_000, 340_001, 500_000]) {
-      assert.equal(planRecovery(channels(next), 340_000, costs).scanFrom, Infinity)
+      assert.equal(planRecovery(channels(next), extent(340_000), costs).scanned.length, 0)
     }
   }
 })
 
 test('a head behind what is wanted costs no less than nothing', () => {
-  assert.equal(readCostUs({ next: 500, isPattern: false }, 10, file), file.readFixedUs)
-  assert.equal(scanCostUs(500, 10, file), file.scanFixedUs)
-  assert.equal(planRecovery(channels(500, 600), 10, file).totalUs, 2 * file.readFixedUs)
+  assert.equal(readCostUs({ next: 500, isPattern: false }, extent(10), file), file.readFixedUs)
+  assert.equal(scanCostUs(500, extent(10), file), file.scanFixedUs)
+  assert.equal(planRecovery(channels(500, 600), extent(10), file).totalUs, 2 * file.readFixedUs)
 })
 
 test('a storm is scanned for, but the few who are far behind are read singly', () => {
   const head = 340_000
   const storm = Array.from({ length: 15_000 }, (_, at) => head - 51_000 + at)
-  assert.equal(planRecovery(channels(...storm), head, file).scanFrom, head - 51_000)
-  assert.equal(planRecovery(channels(5, ...storm), head, file).scanFrom, head - 51_000)
-  assert.equal(planRecovery(channels(...storm.slice(0, 5)), head, file).scanFrom, Infinity)
+  const plan = (...offsets: number[]): number =>
+    planRecovery(channels(...offsets), extent(head), file).singly.length
+  assert.equal(plan(...storm), 0)
+  assert.equal(plan(5, ...storm), 1)
+  assert.equal(plan(...storm.slice(0, 5)), 5)
+})
+
+test('what limits have removed costs nothing: everything of a long history is scanned for', () => {
+  const there = { first: 1_000_000_001, last: 1_000_340_000 }
+  const fromTheStart = channels(...Array.from({ length: 15_000 }, () => 1))
+  assert.equal(planRecovery(fromTheStart, there, file).singly.length, 0)
+  assert.equal(scanCostUs(1, there, file), scanCostUs(there.first, there, file))
 })
 
 test('few are screened first, and many only if a scan for all would cost more', () => {
-  assert.equal(shouldScreen(1_000, 300_000, 340_000, file), true)
-  assert.equal(shouldScreen(15_000, 339_000, 340_000, file), false)
-  assert.equal(shouldScreen(15_000, 289_000, 340_000, file), true)
-  assert.equal(shouldScreen(1, 340_001, 340_000, file), true)
+  assert.equal(shouldScreen(1_000, 300_000, extent(340_000), file), true)
+  assert.equal(shouldScreen(15_000, 339_000, extent(340_000), file), false)
+  assert.equal(shouldScreen(15_000, 289_000, extent(340_000), file), true)
+  assert.equal(shouldScreen(1, 340_001, extent(340_000), file), true)
 })
 
 const calm = {

@@ -59,7 +59,8 @@ test('many clients of one channel are served by one read', async () => {
   }
   assert.equal(bench.history.count('read'), 1)
   assert.equal(bench.history.count('screen'), 1)
-  assert.equal(bench.history.count('state'), 1)
+  // The first round of a planner asks, too, where the history begins.
+  assert.equal(bench.history.count('state'), 2)
 })
 
 test('many channels are served by one scan, from the lowest offset wanted', async () => {
