@@ -1,4 +1,4 @@
-/** Requests that were not answered, or by a replica that lags: asked again, so often and no more. */
+/** Requests without an answer, or with one of a replica that lags: asked again, so often. */
 import type { Clock } from './clock.js'
 import { DelayQueue } from './delay-queue.js'
 import type { RecoveryLimits } from './recovery-limits.js'

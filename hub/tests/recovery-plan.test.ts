@@ -1,4 +1,4 @@
-/** Plans for recoveries are the cheapest of all that there are, and scans wait no longer than told. */
+/** Plans for recoveries are the cheapest of all there are, and scans wait no longer than told. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-/** Whatever happens to a history, each request gets what is there, in order, once, or is told why not. */
+/** Whatever happens to a history, each request gets what is there in order, or is told why not. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { covers } from '../../shared/pattern.js'
