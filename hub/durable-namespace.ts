@@ -192,9 +192,8 @@ export class DurableNamespace {
   }
 
   /** Everything up to here has been handed to the interest's live subscribers. */
-  seenOf({ durable, base }: Interest): number {
-    if (durable !== undefined) return durable.chain.seen
-    return base === -1 ? -1 : this.#known
+  seenOf({ durable }: Interest): number {
+    return durable === undefined ? this.#known : durable.chain.seen
   }
 
   /** What a reader has to have read, so that nothing lies between it and what comes live. */
