@@ -74,6 +74,7 @@ class Witness {
     const newest = gaps.findLastIndex(({ reason }) => reason === 'new_epoch')
     for (const { channel, number, offset, generation } of world.stored) {
       if (this.from === undefined || !covers(name, channel)) continue
+      if (generation < this.generation) continue
       if (generation === this.generation && offset <= this.from) continue
       // A new epoch says that what was not received of the ones before is lost.
       const isOfNewest = generation === world.generation
