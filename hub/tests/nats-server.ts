@@ -1,6 +1,7 @@
 /** A real nats-server for a test: a port of its own, killed and restarted at will, gone with it. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -23,18 +24,26 @@ export interface TestScope {
 export interface NatsServerOptions {
   /** Lines of nats-server configuration: authorization, TLS, JetStream. */
   readonly config?: string
+  /** With JetStream, which stores in `<directory>/jetstream`. */
+  readonly jetStream?: boolean
   /** Absent: the server chooses one. */
   readonly port?: number
 }
 
-const host = '127.0.0.1'
+export const host = '127.0.0.1'
+
+/** A store as it was; removed with the test. */
+export interface StoreSnapshot {
+  readonly path: string
+}
 
 export class NatsServer {
   readonly url: string
   readonly port: number
-  /** For what the configuration names, such as a JetStream store; removed with the test. */
+  /** For what the configuration names; removed with the test. */
   readonly directory: string
   readonly #config: string
+  #snapshots = 0
   readonly #clients = new Set<NatsConnection>()
   #process: ChildProcess
 
@@ -65,6 +74,35 @@ export class NatsServer {
     this.#process = started.process
   }
 
+  /** The same, but nothing of what JetStream had stored is left. */
+  async restartWiped(): Promise<void> {
+    await this.kill()
+    rmSync(this.#store, { recursive: true, force: true })
+    await this.restart()
+  }
+
+  /** Copies the store, for which the server is killed and started again. */
+  async snapshot(): Promise<StoreSnapshot> {
+    await this.kill()
+    this.#snapshots += 1
+    const path = join(this.directory, `snapshot-${this.#snapshots}`)
+    cpSync(this.#store, path, { recursive: true })
+    await this.restart()
+    return { path }
+  }
+
+  /** Kills it, and starts it with the store as it was: what was stored since is lost. */
+  async restartFrom(snapshot: StoreSnapshot): Promise<void> {
+    await this.kill()
+    rmSync(this.#store, { recursive: true, force: true })
+    cpSync(snapshot.path, this.#store, { recursive: true })
+    await this.restart()
+  }
+
+  get #store(): string {
+    return join(this.directory, 'jetstream')
+  }
+
   /** Resolves when all of its threads have stopped: until then it may still answer. */
   async freeze(): Promise<void> {
     this.signal('SIGSTOP')
@@ -89,7 +127,8 @@ export async function startNats(
   options: NatsServerOptions = {},
 ): Promise<NatsServer> {
   const directory = mkdtempSync(join(tmpdir(), 'tidegate-nats-'))
-  const config = options.config ?? ''
+  const store = `jetstream { store_dir: "${join(directory, 'jetstream')}" }\n`
+  const config = (options.jetStream === true ? store : '') + (options.config ?? '')
   const started = await spawnServer(directory, config, options.port ?? -1)
   const server = new NatsServer(directory, config, started.port, started.process)
   scope.after(() => server.stop())
