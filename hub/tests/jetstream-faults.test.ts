@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { StoredPublication } from '../history.js'
 import type { NatsMessage } from '../nats-message.js'
-import { api, openJetStreamHistory, provisioned, testLayout } from './opened-history.js'
+import { askJetStream, streamInfo } from './jetstream-api.js'
+import { openJetStreamHistory, provisioned, testLayout } from './opened-history.js'
 import type { OpenedJetStream } from './opened-history.js'
 import { channel, linesOf, mib, readAll, scanned, storeMany } from './read-history.js'
 import { until, untilAnswered } from './until.js'
@@ -34,7 +35,7 @@ async function deleted(t: TestContext): Promise<void> {
   await storeMany(opened, 'orders.1', 3)
   const before = await history.state('orders')
   const service = await server.connect()
-  await api(service, 'STREAM.DELETE.rt_orders')
+  await askJetStream(service, 'STREAM.DELETE.rt_orders')
   await until(() => reasonsOf(opened).length > 0)
   assert.deepEqual(reasonsOf(opened), ['the stream does not exist: run `tidegate provision`'])
   assert.equal(await history.state('orders'), undefined)
@@ -55,9 +56,9 @@ test('a stream that became unfit is used no more until it is mended', bounded, a
   const opened = await openJetStreamHistory(t)
   const { history, server, events } = opened
   const service = await server.connect()
-  const { config } = await api(service, 'STREAM.INFO.rt_orders')
-  const { republish: _republish, ...deaf } = config as Record<string, unknown>
-  await api(service, 'STREAM.UPDATE.rt_orders', deaf)
+  const { config } = await streamInfo(service, 'rt_orders')
+  const { republish: _republish, ...deaf } = config
+  await askJetStream(service, 'STREAM.UPDATE.rt_orders', deaf)
   await until(() => reasonsOf(opened).length > 0)
   assert.match(reasonsOf(opened)[0] ?? '', /unfit \(republish: none → rt\.pub\.> to rt\.live\.>\)/)
   assert.ok(events.some(({ type }) => type === 'changed'))
@@ -71,9 +72,9 @@ test('a stream that became unfit is used no more until it is mended', bounded, a
 test('a change that harms nothing is told, and the history stays', async (t) => {
   const opened = await openJetStreamHistory(t)
   const service = await opened.server.connect()
-  const { config } = await api(service, 'STREAM.INFO.rt_orders')
-  const changed = { ...(config as object), max_age: 7_200 * 1_000_000_000 }
-  await api(service, 'STREAM.UPDATE.rt_orders', changed)
+  const { config } = await streamInfo(service, 'rt_orders')
+  const changed = { ...config, max_age: 7_200 * 1_000_000_000 }
+  await askJetStream(service, 'STREAM.UPDATE.rt_orders', changed)
   await until(() => opened.events.some(({ type }) => type === 'changed'))
   assert.deepEqual(reasonsOf(opened), [])
   assert.ok(await opened.history.state('orders'))
@@ -173,7 +174,7 @@ test('what was published to a subject that is no channel is passed over', async 
 test('a listener that answers requests is not taken for the stream', async (t) => {
   const opened = await openJetStreamHistory(t)
   const service = await opened.server.connect()
-  await api(service, 'STREAM.DELETE.rt_orders')
+  await askJetStream(service, 'STREAM.DELETE.rt_orders')
   service.subscribe('rt.pub.orders.>', {
     callback: (_error, message) => void message.respond('{"stream":"another","seq":7}'),
   })

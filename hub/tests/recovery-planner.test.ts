@@ -104,7 +104,8 @@ test('many channels are served by one scan, from the lowest offset wanted', asyn
   bench.store(500, 5)
   const askers = Array.from({ length: 500 }, (_, at) => bench.ask(`c.${at}`, 1_001 + at))
   await turn(bench.clock, 200)
-  for (const { offsets, from } of askers) assert.deepEqual(offsets, [from, from + 500, from + 1_000])
+  for (const { offsets, from } of askers)
+    assert.deepEqual(offsets, [from, from + 500, from + 1_000])
   const { singleReads, scans, scannedPublications } = bench.planner.counters
   assert.deepEqual([singleReads, scans, scannedPublications], [0, 1, 1_500])
 })
@@ -201,7 +202,10 @@ test('a pattern is given everything that matches, by a scan too', async () => {
     offsets.filter((offset) => offset >= 300),
   )
   assert.equal(everything.offsets.length, 1_000)
-  assert.equal(channel.offsets.length, fives.filter((p) => p.channel === 'c.5.1' && p.offset >= 500).length)
+  assert.equal(
+    channel.offsets.length,
+    fives.filter((p) => p.channel === 'c.5.1' && p.offset >= 500).length,
+  )
   assert.equal(bench.planner.counters.scans, 1)
 })
 
