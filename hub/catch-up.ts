@@ -5,7 +5,8 @@ import type { DurableNamespace } from './durable-namespace.js'
 import type { Gap } from './gap.js'
 import type { Publication } from './publication.js'
 import type { RecoveryOutcome } from './recovery-request.js'
-import { RecoveryRound, type RoundOwner, type Wanted } from './recovery-round.js'
+import type { RecoveryRound } from './recovery-round.js'
+import { type RoundOwner, type Wanted } from './recovery-round.js'
 import type { BeginFailure, Begun, Start, Subscription } from './subscription.js'
 
 /** Live publications that wait until what comes before them has been given. */

@@ -31,10 +31,12 @@ interface Opened {
   readonly events: readonly HistoryEvent[]
 }
 
-async function open(t: TestContext): Promise<Opened> {
+/** `isAtLeader`: it stays with the server that leads the stream now. */
+async function open(t: TestContext, isAtLeader: boolean = false): Promise<Opened> {
   const cluster = await startCluster(t)
   await provisioned(await cluster.connect(t), layout)
-  const options = { url: cluster.urls.join(',') }
+  const leader = await cluster.leaderOf('rt_orders')
+  const options = { url: isAtLeader ? leader.server.url : cluster.urls.join(',') }
   const timeouts = { connectMs: 1_000, pingIntervalMs: 15_000 }
   const publisher = await createNatsBroker(options, realClock, Math.random, timeouts)
   const reader = await createNatsBroker(options, realClock, Math.random, timeouts)
@@ -121,4 +123,25 @@ test('a killed leader is an absence, never another or an emptier history', bound
   assert.deepEqual(linesOf(page.publications), acked)
   assert.deepEqual(linesOf((await scanned(history, 'orders')).publications), acked)
   assert.ok(events.some(({ type }) => type === 'changed' || type === 'unavailable'))
+})
+
+test('a leader that most replicas do not hear any more is not believed', bounded, async (t) => {
+  const { cluster, history, events } = await open(t, true)
+  const leader = await cluster.leaderOf('rt_orders')
+  const others = cluster.nodes.filter((node) => node !== leader)
+  t.after(() => others.forEach(({ server }) => server.signal('SIGCONT')))
+  assert.ok(await history.state('orders'))
+  for (const { server } of others) await server.freeze()
+  await untilAnswered(async () => {
+    await history.state('orders')
+    return events.some(({ type }) => type === 'unavailable')
+  })
+  assert.deepEqual(events.at(-1), {
+    type: 'unavailable',
+    namespace: 'orders',
+    reason: 'the stream has no leader that hears most of its replicas',
+  })
+  assert.equal(await history.state('orders'), undefined)
+  for (const { server } of others) server.signal('SIGCONT')
+  assert.ok(await untilAnswered(() => history.state('orders'), 30_000))
 })

@@ -191,3 +191,32 @@ test('a history that is closed answers nothing more, and nobody waits for it', a
   assert.equal(await history.state('orders'), undefined)
   assert.equal(await history.scan('orders', 1, () => {}).ended, undefined)
 })
+
+/** What deploy/nats gives to a gateway node; advisories only make it quicker. */
+const permissions = (withAdvisories: boolean): string => `
+  subscribe: ["rt.pub.>", "rt.live.>", "_INBOX.>"${
+    withAdvisories ? ', "$JS.EVENT.ADVISORY.STREAM.>"' : ''
+  }]
+  publish: ["rt.pub.>", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*",
+    "$JS.API.DIRECT.GET.*", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.>", "$JS.FC.>"]`
+
+for (const withAdvisories of [true, false]) {
+  const which = withAdvisories ? 'its few permissions' : 'no advisories'
+  test(`a node with ${which} can do everything`, bounded, async (t) => {
+    const user = `{ user: node, password: pw, permissions: { ${permissions(withAdvisories)} } }`
+    const config = `authorization { users: [${user}, { user: all, password: pw }] }`
+    const opened = await openJetStreamHistory(t, { config, user: 'node', admin: 'all' })
+    const { history } = opened
+    assert.equal(await history.state('orders').then((state) => state?.last), 0)
+    const body = new TextEncoder().encode('x')
+    for (let offset = 1; offset <= 300; offset += 1) {
+      assert.deepEqual(await history.publish(one, body, {}), { ok: true, offset })
+    }
+    assert.equal((await history.screen('orders', [one]))?.newest.size, 1)
+    assert.equal((await history.screen('orders', [channel('orders.2')]))?.asOf, 300)
+    assert.equal((await readAll(history, 'orders.*')).publications.length, 100)
+    assert.equal((await scanned(history, 'orders')).publications.length, 100)
+    const errors = opened.events.filter(({ type }) => type === 'error')
+    assert.equal(errors.length > 0, !withAdvisories, JSON.stringify(errors))
+  })
+}

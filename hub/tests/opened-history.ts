@@ -100,6 +100,10 @@ export interface OpenedJetStream extends OpenedHistory {
 export interface JetStreamChoices {
   readonly layout?: HistoryLayout
   readonly timeouts?: JetStreamTimeouts
+  /** With users: who the history is, and who the service and the test. */
+  readonly config?: string
+  readonly user?: string
+  readonly admin?: string
   /** What the reads connection receives and loses. */
   readonly isLost?: (message: NatsMessage) => boolean
 }
@@ -125,12 +129,17 @@ export async function openJetStreamHistory(
     layout = testLayout(),
     timeouts: historyTimeouts = defaultJetStreamTimeouts,
     isLost,
+    config = '',
+    user,
+    admin,
   }: JetStreamChoices = {},
 ): Promise<OpenedJetStream> {
-  const server = await startNats(scope, { jetStream: true })
-  let service = await server.connect({ reconnect: false })
+  const server = await startNats(scope, { jetStream: true, config })
+  const login = admin === undefined ? {} : { user: admin, pass: 'pw' }
+  const client = { reconnect: false, ...login }
+  let service = await server.connect(client)
   await provisioned(service, layout)
-  const options = { url: server.url }
+  const options = { url: server.url, ...(user !== undefined && { user, password: 'pw' }) }
   const broker = await createNatsBroker(options, quickClock, Math.random, timeouts)
   const reader = await createNatsBroker(options, quickClock, Math.random, timeouts)
   if (isLost !== undefined) losing(reader, isLost)
@@ -147,7 +156,7 @@ export async function openJetStreamHistory(
   const names = [...wantedStreams(layout).keys()]
   /** After a restart. NATS forgets streams in memory, if it is one server alone. */
   const usable = async (): Promise<void> => {
-    service = await server.connect({ reconnect: false })
+    service = await server.connect(client)
     await provisioned(service, layout)
     for (const name of names) await untilAnswered(() => history.state(name))
   }
