@@ -82,8 +82,8 @@ export async function streamInfo(
 }
 
 /**
- * A leader that was cut off, or frozen, calls itself leader for more than 10 s after the others have
- * another one (measured): its history would look rewound. It has not heard most of them lately.
+ * A leader that was cut off, or frozen, calls itself leader for more than 10 s after the others
+ * have another one (measured): its history would look rewound. It has not heard most of them.
  */
 function hearsMost(cluster: unknown): boolean {
   const replicas = isJson(cluster) ? cluster['replicas'] : undefined
