@@ -107,6 +107,7 @@ class WebSocketConnection extends SingleConnection {
         return this.emit({ type: 'gap', channel: frame.channel, reason: frame.reason })
       case 'error':
         return this.#refuse(frame)
+      case 'ended':
       case 'heartbeat':
       case 'pong':
       case 'published':

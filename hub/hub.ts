@@ -1,18 +1,22 @@
 /** The channel service of a node: publications in from the broker, out to the local subscribers. */
-import { isChannel, type Channel } from '../shared/channel.js'
-import type { GapReason } from '../shared/codes.js'
+import { namespaceOf, type Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
-import type { Broker, BrokerEvent, BrokerMessage, PublishResult } from './broker.js'
+import type { Position } from '../shared/position.js'
+import type { Broker, BrokerEvent, BrokerMessage } from './broker.js'
 import type { Clock } from './clock.js'
-import { isHeaderValue } from './header-value.js'
+import { DurableNamespaces, type DurableOptions, type HistoryAnswer } from './durable-namespaces.js'
+import type { DurableNamespace } from './durable-namespace.js'
+import { EphemeralChannels } from './ephemeral-channels.js'
+import { isCarriable } from './header-value.js'
+import { HubCounters } from './hub-counters.js'
+import { messageId } from './idempotency.js'
 import { Interest } from './interest.js'
 import { Linger } from './linger.js'
-import { Publication } from './publication.js'
 import type { Recent } from './ring.js'
 import { Rings, type RingLimits } from './rings.js'
 import { SteadyClock } from './steady-clock.js'
 import type { Subscriber } from './subscriber.js'
-import type { Subscription } from './subscription.js'
+import type { Begun, Start, Subscription } from './subscription.js'
 
 export interface HubLimits extends RingLimits {
   /** Payload of one publication; a larger one is replaced by a gap. */
@@ -30,34 +34,28 @@ export interface HubOptions {
   /** First token of every subject; `rt` by default. */
   readonly subjectPrefix: string
   readonly onEvent: (event: BrokerEvent) => void
+  /** Absent: every channel is ephemeral. */
+  readonly durable?: DurableOptions
 }
 
-/** Rise only; read when the metrics are scraped. */
-export interface HubCounters {
-  /** Once for each interest that a publication matches: each has a broker subscription. */
-  publicationsReceived: number
-  deliveries: number
-  /** Publications larger than the limit. */
-  publicationsTooLarge: number
-  /** Publications through a pattern whose subject is no valid channel. */
-  publicationsBadChannel: number
+export interface PublishOptions {
+  readonly sender: string | undefined
+  readonly contentType: string | undefined
+  /** On a durable channel a second publication with the same key is acknowledged and dropped. */
+  readonly idempotencyKey?: string | undefined
 }
 
 /** `bad_request`: the sender or the content type is nothing that a header can carry. */
-export type HubPublishResult = PublishResult | { readonly ok: false; readonly code: 'bad_request' }
+export type HubPublishResult =
+  | { readonly ok: true; readonly offset?: number }
+  | { readonly ok: false; readonly code: 'broker_unavailable' | 'bad_request' }
 
 const sweepMs = 1000
-const headerLengthMax = 256
-const nothingRecent: Recent = { publications: [], gap: 'cursor_expired' }
 
 export class Hub {
-  readonly counters: HubCounters = {
-    publicationsReceived: 0,
-    deliveries: 0,
-    publicationsTooLarge: 0,
-    publicationsBadChannel: 0,
-  }
+  readonly counters: HubCounters = new HubCounters()
   readonly rings: Rings
+  readonly durable: DurableNamespaces
   readonly #broker: Broker
   readonly #clock: Clock
   readonly #limits: HubLimits
@@ -65,30 +63,48 @@ export class Hub {
   readonly #interests = new Map<string, Interest>()
   readonly #linger: Linger
   readonly #onEvent: (event: BrokerEvent) => void
-  #arrival = 0
+  readonly #ephemeral: EphemeralChannels
   /** Connections to the broker so far; what was confirmed in an earlier one no longer counts. */
   #connections = 0
   #cancelSweep: () => void = () => {}
 
   constructor(options: HubOptions) {
-    this.#broker = options.broker
-    this.#clock = options.clock
-    this.#limits = options.limits
-    this.#publishPrefix = `${options.subjectPrefix}.pub.`
+    const { broker, clock, limits, subjectPrefix } = options
+    this.#broker = broker
+    this.#clock = clock
+    this.#limits = limits
+    this.#publishPrefix = `${subjectPrefix}.pub.`
     this.#onEvent = options.onEvent
-    const steady = new SteadyClock(options.clock)
-    this.rings = new Rings(steady, options.limits)
-    this.#linger = new Linger(steady, options.limits, (interest) => this.#end(interest))
+    const steady = new SteadyClock(clock)
+    this.rings = new Rings(steady, limits)
+    this.#linger = new Linger(steady, limits, (interest) => this.#end(interest))
+    this.#ephemeral = new EphemeralChannels({
+      clock,
+      rings: this.rings,
+      counters: this.counters,
+      publishPrefix: this.#publishPrefix,
+      publicationBytesMax: limits.publicationBytesMax,
+    })
+    this.durable = new DurableNamespaces(options.durable, {
+      clock: steady,
+      rings: this.rings,
+      livePrefix: `${subjectPrefix}.live.`,
+      publicationBytesMax: limits.publicationBytesMax,
+      confirmed: (subscription) => this.confirmed(subscription),
+      isLive: () => broker.isConnected,
+    })
     this.#broker.onEvent((event) => this.#brokerEvent(event))
   }
 
   async start(): Promise<void> {
     this.#sweepLater()
     await this.#broker.start()
+    await this.durable.start()
   }
 
   async close(): Promise<void> {
     this.#cancelSweep()
+    await this.durable.close()
     await this.#broker.close()
   }
 
@@ -96,9 +112,9 @@ export class Hub {
     return this.#broker.isConnected
   }
 
-  /** The place of the newest publication of this node: what a cursor taken now remembers. */
+  /** The place of the newest ephemeral publication of this node: what a cursor remembers. */
   get arrival(): number {
-    return this.#arrival
+    return this.#ephemeral.arrival
   }
 
   get interestCount(): number {
@@ -109,7 +125,7 @@ export class Hub {
     return this.#linger.count
   }
 
-  /** Undefined: the node holds as many channels as it may. */
+  /** Undefined: the node holds as many channels as it may. A durable one is silent until `begin`. */
   subscribe(name: Channel | Pattern, subscriber: Subscriber): Subscription | undefined {
     let interest = this.#interests.get(name)
     if (interest === undefined) {
@@ -118,16 +134,52 @@ export class Hub {
       }
       interest = this.#begin(name)
     }
-    if (interest.subscriptions.length === 0) this.#linger.delete(interest)
-    return interest.add(subscriber)
+    if (interest.users === 0) this.#linger.delete(interest)
+    const subscription = interest.add(subscriber)
+    if (interest.namespace === undefined) interest.join(subscription)
+    else this.rings.use(interest)
+    return subscription
   }
 
   unsubscribe(subscription: Subscription): void {
-    if (subscription.index === -1) return
-    const { interest } = subscription
+    if (subscription.isOver) return
+    const { interest, catchUp } = subscription
     interest.remove(subscription)
-    if (subscription.keepsRecent) this.rings.use(interest)
-    if (interest.subscriptions.length === 0) this.#linger.add(interest)
+    if (catchUp !== undefined) interest.catching?.delete(catchUp)
+    catchUp?.cancel()
+    if (subscription.keepsRecent || interest.namespace !== undefined) this.rings.use(interest)
+    if (interest.users === 0) this.#linger.add(interest)
+  }
+
+  /**
+   * Ok: the subscription is in effect, and everything that comes from now on is for it. A durable
+   * one is told where it begins and stays silent until `release`. Never rejects. After a failure it
+   * may be unsubscribed; or released all the same, and begins, after a gap, as soon as it can.
+   */
+  begin(subscription: Subscription, start: Start): Begun | Promise<Begun> {
+    const { namespace } = subscription.interest
+    if (namespace !== undefined) return namespace.begin(subscription, start)
+    const confirmed = this.confirmed(subscription)
+    if (confirmed === true) return begunEphemeral
+    return confirmed.then((isConfirmed): Begun => {
+      if (subscription.isOver) return { ok: false, code: 'not_subscribed' }
+      return isConfirmed ? begunEphemeral : { ok: false, code: 'broker_unavailable' }
+    })
+  }
+
+  /** What was said of its beginning has been passed on: its history comes, then it is live. */
+  release(subscription: Subscription): void {
+    subscription.catchUp?.release()
+  }
+
+  /** Their subscriber takes more again. */
+  drained(subscriptions: readonly Subscription[]): void {
+    for (const { catchUp } of subscriptions) catchUp?.pump()
+  }
+
+  /** How far a durable subscription has been given everything; undefined: it is ephemeral. */
+  positionOf(subscription: Subscription): Position | undefined {
+    return subscription.interest.namespace?.positionOf(subscription)
   }
 
   /**
@@ -142,43 +194,59 @@ export class Hub {
 
   /**
    * Keeps what arrives for a reader who will come back with a cursor. Wants a confirmed
-   * subscription: a ring promises that it is complete from here on.
+   * subscription: a ring promises that it is complete from here on. Durable channels need it not.
    */
   keepRecent(subscription: Subscription): void {
-    if (subscription.index === -1) return
-    const { interest } = subscription
-    if (!subscription.keepsRecent) interest.readers += 1
-    subscription.keepsRecent = true
-    // Before a new ring the node may not have listened: no cursor from then may equal its start.
-    if (interest.ring === undefined) this.#arrival += 1
-    this.rings.keep(interest, this.#arrival)
+    if (subscription.interest.namespace === undefined) this.#ephemeral.keepRecent(subscription)
   }
 
   /** What arrived after `arrival`, as far as the node still has it. */
   recent(subscription: Subscription, arrival: number): Recent {
-    const { ring } = subscription.interest
-    if (ring === undefined || arrival > this.#arrival) return nothingRecent
-    return ring.after(arrival)
+    return this.#ephemeral.recent(subscription, arrival)
   }
 
+  /** On a durable channel ok means that it is stored. */
   async publish(
     channel: Channel,
     payload: Uint8Array,
-    from: { readonly sender: string | undefined; readonly contentType: string | undefined },
+    { sender, contentType, idempotencyKey }: PublishOptions,
   ): Promise<HubPublishResult> {
     const headers: Record<string, string> = {}
-    if (from.contentType !== undefined) headers['Content-Type'] = from.contentType
-    if (from.sender !== undefined) headers['Tidegate-Sender'] = from.sender
+    if (contentType !== undefined) headers['Content-Type'] = contentType
+    if (sender !== undefined) headers['Tidegate-Sender'] = sender
     if (!Object.values(headers).every(isCarriable)) return { ok: false, code: 'bad_request' }
-    return this.#broker.publish(this.#publishPrefix + channel, payload, headers)
+    if (this.durable.get(namespaceOf(channel)) === undefined) {
+      return this.#broker.publish(this.#publishPrefix + channel, payload, headers)
+    }
+    if (idempotencyKey !== undefined) {
+      headers['Nats-Msg-Id'] = messageId(sender, channel, idempotencyKey)
+    }
+    return this.durable.publish(channel, payload, headers)
+  }
+
+  /** What is kept of a durable channel after an offset. */
+  history(channel: Channel, after: number, limit: number): Promise<HistoryAnswer> {
+    return this.durable.history(channel, after, limit)
   }
 
   #begin(name: Channel | Pattern): Interest {
-    const interest = new Interest(name, (self) =>
-      this.#broker.subscribe(this.#publishPrefix + name, (message) => this.#receive(self, message)),
+    const namespace = this.durable.get(namespaceOf(name))
+    const subject = (namespace?.livePrefix ?? this.#publishPrefix) + name
+    const interest = new Interest(name, namespace, (self) =>
+      this.#broker.subscribe(subject, (message) => this.#receive(self, namespace, message)),
     )
     this.#interests.set(name, interest)
+    namespace?.add(interest)
     return interest
+  }
+
+  #receive(
+    interest: Interest,
+    namespace: DurableNamespace | undefined,
+    message: BrokerMessage,
+  ): void {
+    if (namespace === undefined) this.#ephemeral.receive(interest, message)
+    else namespace.receive(interest, message)
   }
 
   async #confirm(interest: Interest): Promise<boolean> {
@@ -191,53 +259,8 @@ export class Hub {
   #end(interest: Interest): void {
     this.rings.drop(interest)
     this.#interests.delete(interest.name)
+    interest.namespace?.remove(interest)
     interest.brokerSubscription.unsubscribe()
-  }
-
-  #receive(interest: Interest, message: BrokerMessage): void {
-    this.counters.publicationsReceived += 1
-    if (message.payload.length > this.#limits.publicationBytesMax) {
-      this.counters.publicationsTooLarge += 1
-      this.#gap(interest, 'too_large')
-      return
-    }
-    const channel = interest.channel ?? this.#channelOf(message)
-    if (channel === undefined) {
-      this.counters.publicationsBadChannel += 1
-      return
-    }
-    // It lingers for who may come back: nobody hears this, and nothing keeps it.
-    if (interest.ring === undefined && interest.subscriptions.length === 0) return
-    this.#arrival += 1
-    const publication = new Publication(
-      channel,
-      interest.pattern,
-      this.#clock.now(),
-      boundedHeader(message, 'Tidegate-Sender'),
-      boundedHeader(message, 'Content-Type'),
-      // Over NATS it is a Buffer, whose slice() is a view of the whole chunk that was read.
-      new Uint8Array(message.payload),
-      this.#arrival,
-    )
-    if (interest.ring !== undefined) this.rings.push(interest.ring, publication)
-    // deliver() never closes and never unsubscribes: nobody changes the array under this loop.
-    for (const subscription of interest.subscriptions) {
-      subscription.subscriber.deliver(publication, subscription)
-    }
-    this.counters.deliveries += interest.subscriptions.length
-  }
-
-  #channelOf(message: BrokerMessage): Channel | undefined {
-    const channel = message.subject.slice(this.#publishPrefix.length)
-    return isChannel(channel) ? channel : undefined
-  }
-
-  #gap(interest: Interest, reason: GapReason): void {
-    this.#arrival += 1
-    if (interest.ring !== undefined) this.rings.restart(interest.ring, this.#arrival, reason)
-    for (const subscription of interest.subscriptions) {
-      subscription.subscriber.gap(reason, subscription)
-    }
   }
 
   #brokerEvent(event: BrokerEvent): void {
@@ -245,7 +268,10 @@ export class Hub {
       this.#connections += 1
       // What was published while we were away is lost: an ephemeral channel has no store. That is
       // true as well for who subscribed before the first connection and stayed.
-      for (const interest of this.#interests.values()) this.#gap(interest, 'broker_disconnected')
+      for (const interest of this.#interests.values()) {
+        if (interest.namespace === undefined) this.#ephemeral.gap(interest, 'broker_disconnected')
+      }
+      this.durable.reconnected()
     }
     this.#onEvent(event)
   }
@@ -259,11 +285,4 @@ export class Hub {
   }
 }
 
-function isCarriable(value: string): boolean {
-  return value.length <= headerLengthMax && isHeaderValue(value)
-}
-
-function boundedHeader(message: BrokerMessage, name: string): string | undefined {
-  const value = message.header(name)
-  return value === undefined || value.length > headerLengthMax ? undefined : value
-}
+const begunEphemeral: Begun = { ok: true, isDurable: false }

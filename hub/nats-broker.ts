@@ -1,14 +1,9 @@
 /** The broker over NATS: one connection at a time, made again for ever, subscriptions with it. */
 import { connect, TimeoutError, type NatsConnection } from '@nats-io/transport-node'
-import type {
-  Broker,
-  BrokerEvent,
-  BrokerMessage,
-  BrokerSubscription,
-  PublishResult,
-} from './broker.js'
+import type { Broker, BrokerEvent, BrokerSubscription, PublishResult } from './broker.js'
 import type { Clock } from './clock.js'
 import { ErrorReports } from './error-reports.js'
+import type { NatsMessage } from './nats-message.js'
 import { natsConnectionOptions, type NatsOptions } from './nats-options.js'
 import { NatsSession } from './nats-session.js'
 import { NatsSubscription } from './nats-subscription.js'
@@ -90,7 +85,7 @@ export class NatsBroker implements Broker {
     void this.#run()
   }
 
-  subscribe(subject: string, receive: (message: BrokerMessage) => void): BrokerSubscription {
+  subscribe(subject: string, receive: (message: NatsMessage) => void): BrokerSubscription {
     const subscription = new NatsSubscription(subject, receive, this)
     this.#subscriptions.add(subscription)
     this.#session?.subscribe(subscription)

@@ -5,6 +5,7 @@ import type { BrokerMessage } from './broker.js'
 /** Searched for as bytes; the names that the hub asks for are few. */
 const needles = new Map<string, Buffer>()
 const valueBytesMax = 4_096
+const statusStart = 'NATS/1.0 '.length
 
 export class NatsMessage implements BrokerMessage {
   readonly payload: Uint8Array
@@ -19,6 +20,19 @@ export class NatsMessage implements BrokerMessage {
 
   get subject(): string {
     return this.#message.subject
+  }
+
+  /** Where an answer is wanted; empty: nowhere. */
+  get reply(): string {
+    return this.#message.reply ?? ''
+  }
+
+  /** What NATS answered instead of a message. Publishers can forge it: look for a sequence first. */
+  get status(): number | undefined {
+    this.#block ??= headerBlock(this.#message)
+    if (this.#block === undefined) return undefined
+    const code = Number(this.#block.toString('latin1', statusStart, statusStart + 3))
+    return Number.isInteger(code) && code >= 100 ? code : undefined
   }
 
   header(name: string): string | undefined {

@@ -54,6 +54,11 @@ export class NatsSession {
     void this.#watch(connection.status())
   }
 
+  /** For requests: what they need beyond a publish is the client's own. */
+  get connection(): NatsConnection {
+    return this.#connection
+  }
+
   /** Makes all subscriptions, with a turn of the loop after each slice. False: it broke. */
   async begin(subscriptions: Iterable<NatsSubscription>): Promise<boolean> {
     let made = 0

@@ -1,6 +1,7 @@
 /** One subject wanted from NATS. It outlives connections: each session makes it anew. */
 import type { Subscription } from '@nats-io/transport-node'
-import type { BrokerMessage, BrokerSubscription } from './broker.js'
+import type { BrokerSubscription } from './broker.js'
+import type { NatsMessage } from './nats-message.js'
 import type { NatsSession } from './nats-session.js'
 
 /** What a subscription needs of the broker that it belongs to. */
@@ -12,7 +13,7 @@ export interface NatsSubscriptionOwner {
 
 export class NatsSubscription implements BrokerSubscription {
   readonly subject: string
-  readonly receive: (message: BrokerMessage) => void
+  readonly receive: (message: NatsMessage) => void
   /** The session in which it was made last. */
   session: NatsSession | undefined = undefined
   native: Subscription | undefined = undefined
@@ -23,7 +24,7 @@ export class NatsSubscription implements BrokerSubscription {
 
   constructor(
     subject: string,
-    receive: (message: BrokerMessage) => void,
+    receive: (message: NatsMessage) => void,
     owner: NatsSubscriptionOwner,
   ) {
     this.subject = subject

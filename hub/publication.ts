@@ -49,4 +49,14 @@ export class Publication implements PublicationFields {
     this.previous = fields.previous
     this.isEnd = fields.isEnd
   }
+
+  /** Where it stands in the order that this node knows its channel in. */
+  get place(): number {
+    return this.offset === 0 ? this.arrival : this.offset
+  }
+
+  /** The same for the subscribers of a pattern. */
+  through(pattern: Pattern): Publication {
+    return new Publication({ ...this, pattern })
+  }
 }

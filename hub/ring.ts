@@ -4,7 +4,7 @@ import type { Publication } from './publication.js'
 
 /** What a reader who comes back with a cursor is given. */
 export interface Recent {
-  /** What arrived after the cursor and is still here, oldest first. */
+  /** What came after the cursor and is still here, oldest first. */
   readonly publications: readonly Publication[]
   /** Why something before `publications` may be missing; undefined: nothing is. */
   readonly gap: GapReason | undefined
@@ -23,7 +23,7 @@ export function costOf(publication: Publication): number {
 }
 
 export class Ring {
-  /** Every publication that arrived after this is in here. Rises as old ones are evicted. */
+  /** Every publication that came after this place is in here. Rises as old ones are evicted. */
   since: number
   bytes = 0
   /** When a reader was last here, in the clock's ms. */
@@ -48,12 +48,12 @@ export class Ring {
       const oldest = this.#publications.shift()
       if (oldest === undefined) break
       this.bytes -= costOf(oldest)
-      this.since = oldest.arrival
+      this.since = oldest.place
       this.#reason = 'cursor_expired'
     }
   }
 
-  /** Forgets everything that arrived up to now: what came before a break proves nothing. */
+  /** Forgets everything that came up to now: what came before a break proves nothing. */
   restart(since: number, reason: GapReason): void {
     this.#publications = []
     this.bytes = 0
@@ -61,10 +61,20 @@ export class Ring {
     this.#reason = reason
   }
 
-  after(arrival: number): Recent {
+  after(place: number): Recent {
     let first = this.#publications.length
-    while (first > 0 && (this.#publications[first - 1] as Publication).arrival > arrival) first -= 1
-    const gap = arrival < this.since ? this.#reason : undefined
+    while (first > 0 && (this.#publications[first - 1] as Publication).place > place) first -= 1
+    const gap = place < this.since ? this.#reason : undefined
     return { publications: this.#publications.slice(first), gap }
+  }
+
+  /** The one at exactly this place, if it is in here. */
+  at(place: number): Publication | undefined {
+    return this.#publications.find((publication) => publication.place === place)
+  }
+
+  /** The newest so many, if the ring has as many. */
+  last(count: number): readonly Publication[] | undefined {
+    return count > this.#publications.length ? undefined : this.#publications.slice(-count)
   }
 }

@@ -79,7 +79,7 @@ export class Rings {
     for (const interest of this.#interests) {
       if (interest.ring !== undefined && interest.ring.usedAt >= oldest) return
       // A poll may wait longer than a ring lingers: as long as it is here, the ring is in use.
-      if (interest.readers > 0) this.use(interest)
+      if (interest.usesRing) this.use(interest)
       else this.drop(interest)
     }
   }

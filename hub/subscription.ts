@@ -1,7 +1,6 @@
 /** One subscriber's place in one interest. The array position makes leaving O(1). */
 import type { Position } from '../shared/position.js'
 import type { CatchUp } from './catch-up.js'
-import type { Gap } from './gap.js'
 import type { Interest } from './interest.js'
 import type { Subscriber } from './subscriber.js'
 
@@ -39,10 +38,10 @@ export interface BegunDurable {
   readonly isDurable: true
   /** Where live begins: history up to here follows after `hub.release`, then what comes. */
   readonly position: Position
-  /** Only if a position was shown: whether everything after it follows. */
+  /** Only if a position was shown: whether everything after it follows. If not, gaps say what. */
   readonly recovered: boolean | undefined
-  /** What is missing if it was not recovered. */
-  readonly gap: Gap | undefined
+  /** The channel has ended, and nothing follows the position. */
+  readonly isEnded: boolean
 }
 
 export interface BeginFailure {

@@ -1,7 +1,9 @@
 /** What a client may send: the check of a decoded value, for JSON and MessagePack (PROTOCOL 4). */
 import { isChannel, type Channel } from './channel.js'
-import type { ClientFrame, PublishRequest } from './frames.js'
+import type { ClientFrame, PublishRequest, SubscribeFrame } from './frames.js'
+import { limits } from './limits.js'
 import { isPattern, type Pattern } from './pattern.js'
+import { isEpoch, isOffset, type Position } from './position.js'
 
 export type FrameResult =
   | { readonly ok: true; readonly frame: ClientFrame }
@@ -71,6 +73,7 @@ function readTyped(
   if (id === undefined) return `a ${type} frame needs an id`
   switch (type) {
     case 'subscribe':
+      return readSubscribe(value, id)
     case 'unsubscribe': {
       const channel = member(value, 'channel')
       return isChannelOrPattern(channel) ? { type, id, channel } : notChannel(channel, true)
@@ -85,6 +88,50 @@ function readTyped(
       return { type, id, token }
     }
   }
+}
+
+function readSubscribe(value: Members, id: number): SubscribeFrame | string {
+  const channel = member(value, 'channel')
+  if (!isChannelOrPattern(channel)) return notChannel(channel, true)
+  const shown = member(value, 'position')
+  const position = shown === undefined ? undefined : readPosition(shown)
+  if (typeof position === 'string') return position
+  const last = member(value, 'last')
+  if (last !== undefined && !isLast(last))
+    return `last must be an integer from 1 to ${limits.lastMax}`
+  const frame = { type: 'subscribe', id, channel } as const
+  return {
+    ...frame,
+    ...(position === undefined ? {} : { position }),
+    ...(last === undefined ? {} : { last }),
+  }
+}
+
+/** How many of the newest publications a subscription may begin with, by frame or query. */
+export function isLast(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= limits.lastMax
+}
+
+function readPosition(value: unknown): Position | string {
+  if (!isMembers(value)) return 'position must be an object'
+  const epoch = member(value, 'epoch')
+  if (!isEpoch(epoch)) return 'epoch of a position must be 12 lowercase hex digits'
+  const offset = member(value, 'offset')
+  if (!isOffset(offset)) return notCount('offset')
+  const time = member(value, 'time')
+  if (time !== undefined && !isOffset(time)) return notCount('time')
+  const verified = member(value, 'verified')
+  if (verified !== undefined && !isOffset(verified)) return notCount('verified')
+  return {
+    epoch,
+    offset,
+    ...(time === undefined ? {} : { time }),
+    ...(verified === undefined ? {} : { verified }),
+  }
+}
+
+function notCount(name: string): string {
+  return `${name} of a position must be an integer from 0 to 2^53 - 1`
 }
 
 function readRequest(value: Members, readPayload: PayloadReader): PublishRequest | string {

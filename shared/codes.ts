@@ -48,4 +48,11 @@ export type CloseReason = keyof typeof closeCode
 
 /** Why a stretch of a channel cannot be delivered. */
 export type GapReason =
-  'cursor_expired' | 'other_node' | 'broker_disconnected' | 'slow_consumer' | 'too_large'
+  | 'cursor_expired'
+  | 'other_node'
+  | 'broker_disconnected'
+  | 'slow_consumer'
+  | 'too_large'
+  | 'new_epoch'
+  | 'expired'
+  | 'recovery_limit'

@@ -1,10 +1,14 @@
 /** The cursor of a poll or event stream: where to go on, in a short string (PROTOCOL 13). */
 import { decodeBase64Url, encodeBase64Url } from './base64.js'
 import { crc32 } from './crc32.js'
+import { decodeDurable, encodeDurable, hashBytes, type DurablePositions } from './cursor-durable.js'
+import { pushHex, pushUint, readHex, readUint, readVarint, varint } from './varint.js'
 
 export interface Cursor {
   /** Absent: no position in any ephemeral channel. */
   readonly ephemeral?: EphemeralPosition
+  /** One for each epoch, in their rising order. Absent: no position in any durable channel. */
+  readonly durable?: readonly DurablePositions[]
 }
 
 /** A place in what arrived at one node. It means nothing to another, nor to its next process. */
@@ -17,22 +21,30 @@ export interface EphemeralPosition {
   readonly channels: readonly number[]
 }
 
-export const cursorLengthMax = 512
-/** So many channels fit the length above, with room for other sections. */
+/** Room for the channels below, each in an epoch of its own and at the widest offsets. */
+export const cursorLengthMax = 4_096
+/** Channels of all sections together. */
 export const cursorChannelsMax = 100
 
 const version = 1
 const ephemeralSection = 1
+const durableSection = 2
 const nodeBytes = 8
-const hashBytes = 3
 const checksumBytes = 4
 const nodeGrammar = /^[0-9a-f]{16}$/
 
 export function encodeCursor(cursor: Cursor): string {
+  const { ephemeral, durable = [] } = cursor
+  if (channelCount(cursor) > cursorChannelsMax) {
+    throw new RangeError('too many channels for a cursor')
+  }
   const bytes = [version]
-  if (cursor.ephemeral !== undefined) {
-    const body = encodeEphemeral(cursor.ephemeral)
-    bytes.push(ephemeralSection, ...varint(body.length), ...body)
+  if (ephemeral !== undefined) pushSection(bytes, ephemeralSection, encodeEphemeral(ephemeral))
+  let epoch = ''
+  for (const positions of durable) {
+    if (positions.epoch <= epoch) throw new RangeError('the epochs of a cursor rise')
+    epoch = positions.epoch
+    pushSection(bytes, durableSection, encodeDurable(positions))
   }
   pushUint(bytes, crc32(bytes), checksumBytes)
   return encodeBase64Url(bytes)
@@ -46,7 +58,8 @@ export function decodeCursor(text: string): Cursor | undefined {
   const end = bytes.length - checksumBytes
   if (readUint(bytes, end, checksumBytes) !== crc32(bytes.subarray(0, end))) return undefined
   if (bytes[0] !== version) return undefined
-  return end === 1 ? {} : decodeSection(bytes.subarray(1, end))
+  const cursor = decodeSections(bytes.subarray(1, end))
+  return cursor === undefined || channelCount(cursor) > cursorChannelsMax ? undefined : cursor
 }
 
 /** 24 bits of a name: FNV-1a of 32 bits, folded. Two of 16 channels collide in 1 of 140,000. */
@@ -58,74 +71,60 @@ export function channelHash(name: string): number {
   return (hash >>> 24) ^ (hash & 0xffffff)
 }
 
+function channelCount({ ephemeral, durable = [] }: Cursor): number {
+  const count = ephemeral === undefined ? 0 : ephemeral.channels.length
+  return durable.reduce((sum, { channels }) => sum + channels.length, count)
+}
+
+function pushSection(bytes: number[], section: number, body: readonly number[]): void {
+  bytes.push(section, ...varint(body.length), ...body)
+}
+
 function encodeEphemeral({ node, arrival, channels }: EphemeralPosition): number[] {
   if (!nodeGrammar.test(node)) throw new RangeError('a node is 16 hex digits')
   if (!Number.isSafeInteger(arrival) || arrival < 0) throw new RangeError('arrival is a counter')
-  if (channels.length > cursorChannelsMax) throw new RangeError('too many channels for a cursor')
   const body: number[] = []
-  for (let at = 0; at < node.length; at += 2) body.push(parseInt(node.slice(at, at + 2), 16))
+  pushHex(body, node)
   body.push(...varint(arrival))
   for (const hash of channels) pushUint(body, hash, hashBytes)
   return body
 }
 
-/** One section so far. One that is not known is refused: to skip it would lose positions. */
-function decodeSection(bytes: Uint8Array): Cursor | undefined {
-  if (bytes[0] !== ephemeralSection) return undefined
-  const length = readVarint(bytes, 1)
-  if (length === undefined || length.next + length.value !== bytes.length) return undefined
-  const ephemeral = decodeEphemeral(bytes.subarray(length.next))
-  return ephemeral === undefined ? undefined : { ephemeral }
+/** A section that is not known is refused: to skip it would lose positions in silence. */
+function decodeSections(bytes: Uint8Array): Cursor | undefined {
+  let ephemeral: EphemeralPosition | undefined
+  const durable: DurablePositions[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const section = bytes[at]
+    const length = readVarint(bytes, at + 1)
+    if (length === undefined || length.next + length.value > bytes.length) return undefined
+    const isFirst = at === 0
+    at = length.next + length.value
+    const body = bytes.subarray(length.next, at)
+    if (section === ephemeralSection && isFirst) {
+      ephemeral = decodeEphemeral(body)
+      if (ephemeral === undefined) return undefined
+    } else {
+      const positions = section === durableSection ? decodeDurable(body) : undefined
+      if (positions === undefined || positions.epoch <= (durable.at(-1)?.epoch ?? '')) {
+        return undefined
+      }
+      durable.push(positions)
+    }
+  }
+  return {
+    ...(ephemeral === undefined ? {} : { ephemeral }),
+    ...(durable.length === 0 ? {} : { durable }),
+  }
 }
 
 function decodeEphemeral(body: Uint8Array): EphemeralPosition | undefined {
   const arrival = readVarint(body, nodeBytes)
   if (arrival === undefined || (body.length - arrival.next) % hashBytes !== 0) return undefined
-  let node = ''
-  for (const byte of body.subarray(0, nodeBytes)) node += byte.toString(16).padStart(2, '0')
   const channels: number[] = []
   for (let at = arrival.next; at < body.length; at += hashBytes) {
     channels.push(readUint(body, at, hashBytes))
   }
-  return { node, arrival: arrival.value, channels }
-}
-
-/** Seven bits a byte, the lowest first, the high bit set on all but the last (LEB128). */
-function varint(value: number): number[] {
-  const bytes: number[] = []
-  let rest = value
-  while (rest >= 0x80) {
-    bytes.push((rest % 0x80) | 0x80)
-    rest = Math.floor(rest / 0x80)
-  }
-  bytes.push(rest)
-  return bytes
-}
-
-function readVarint(
-  bytes: Uint8Array,
-  from: number,
-): { readonly value: number; readonly next: number } | undefined {
-  let value = 0
-  let scale = 1
-  for (let at = from; at < bytes.length; at += 1) {
-    const byte = bytes[at] as number
-    value += (byte & 0x7f) * scale
-    if (value > Number.MAX_SAFE_INTEGER) return undefined
-    // The shortest form only: a last byte of zero would add nothing.
-    if (byte < 0x80) return byte === 0 && at > from ? undefined : { value, next: at + 1 }
-    scale *= 0x80
-  }
-  return undefined
-}
-
-function pushUint(bytes: number[], value: number, count: number): void {
-  for (let shift = 8 * (count - 1); shift >= 0; shift -= 8) bytes.push((value >>> shift) & 255)
-}
-
-function readUint(bytes: Uint8Array, at: number, count: number): number {
-  let value = 0
-  for (let index = at; index < at + count; index += 1)
-    value = value * 256 + (bytes[index] as number)
-  return value
+  return { node: readHex(body.subarray(0, nodeBytes)), arrival: arrival.value, channels }
 }

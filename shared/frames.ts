@@ -2,13 +2,24 @@
 import type { Channel } from './channel.js'
 import type { FrameCode, GapReason } from './codes.js'
 import type { Pattern } from './pattern.js'
+import type { Position } from './position.js'
 
 export type ClientFrame =
-  | { readonly type: 'subscribe'; readonly id: number; readonly channel: Channel | Pattern }
+  | SubscribeFrame
   | { readonly type: 'unsubscribe'; readonly id: number; readonly channel: Channel | Pattern }
   | PublishFrame
   | { readonly type: 'refresh'; readonly id: number; readonly token: string }
   | { readonly type: 'ping'; readonly id?: number }
+
+export interface SubscribeFrame {
+  readonly type: 'subscribe'
+  readonly id: number
+  readonly channel: Channel | Pattern
+  /** Goes on from here, on a durable channel. */
+  readonly position?: Position
+  /** Begins with the newest so many, on a durable channel; a position goes before it. */
+  readonly last?: number
+}
 
 export interface PublishFrame extends PublishRequest {
   readonly type: 'publish'
@@ -28,13 +39,14 @@ export interface PublishRequest {
 /** Every frame of the server but the publication, which is spliced from bytes. */
 export type ServerFrame =
   | WelcomeFrame
-  | { readonly type: 'subscribed'; readonly id: number; readonly channel: string }
+  | SubscribedFrame
   | { readonly type: 'unsubscribed'; readonly id: number; readonly channel: string }
-  | { readonly type: 'published'; readonly id: number }
+  | { readonly type: 'published'; readonly id: number; readonly offset?: number }
   | { readonly type: 'refreshed'; readonly id: number; readonly expiresAt: number }
   | { readonly type: 'pong'; readonly id?: number }
-  | { readonly type: 'heartbeat' }
-  | { readonly type: 'gap'; readonly channel: string; readonly reason: GapReason }
+  | HeartbeatFrame
+  | GapFrame
+  | { readonly type: 'ended'; readonly channel: string }
   | ErrorFrame
 
 export interface WelcomeFrame {
@@ -46,6 +58,41 @@ export interface WelcomeFrame {
   readonly heartbeatSeconds: number
   /** The channels that the token's `channels` claim subscribed. */
   readonly subscriptions: readonly string[]
+  /** Where live begins in those of them that are durable, by name; absent where none is. */
+  readonly positions?: Readonly<Record<string, Position>>
+}
+
+/** Beside `id` and `channel`, the position at which live begins; only on durable channels. */
+export interface SubscribedFrame extends Partial<Position> {
+  readonly type: 'subscribed'
+  readonly id: number
+  readonly channel: string
+  /** Whether everything after the position that was shown follows; absent if none was shown. */
+  readonly recovered?: boolean
+}
+
+export interface HeartbeatFrame {
+  readonly type: 'heartbeat'
+  /** By namespace; absent where nothing is new. */
+  readonly verified?: Readonly<Record<string, VerifiedOffset>>
+}
+
+/** Who is up to date in a namespace has everything of it up to this offset. */
+export interface VerifiedOffset {
+  readonly epoch: string
+  readonly offset: number
+}
+
+/** What lay between `after` and `before` cannot be delivered. Ephemeral channels have no bounds. */
+export interface GapFrame {
+  readonly type: 'gap'
+  readonly channel: string
+  readonly after?: number
+  readonly before?: number
+  readonly reason: GapReason
+  /** With `new_epoch`: the history that goes on, and the offset after which it does. */
+  readonly epoch?: string
+  readonly offset?: number
 }
 
 export interface ErrorFrame {
@@ -63,6 +110,9 @@ export interface PublicationFrame {
   readonly type: 'publication'
   readonly channel: string
   readonly pattern?: string
+  /** Its place in the history, and that of the one before it in its channel; durable ones only. */
+  readonly offset?: number
+  readonly previous?: number
   /** ms since 1970. */
   readonly time: number
   readonly sender?: string

@@ -15,4 +15,12 @@ export const limits = {
   pollWaitSecondsDefault: 25,
   pollWaitSecondsMax: 55,
   heartbeatSeconds: 30,
+  /** Publications that a subscription may ask to begin with. */
+  lastMax: 1_000,
+  /** What one recovery gives; what is beyond it is a gap. */
+  recoveryCountMax: 1_000,
+  recoveryBytesMax: 1_048_576,
+  /** Publications in one answer of `GET /v1/history`. */
+  historyLimitDefault: 100,
+  historyLimitMax: 1_000,
 } as const

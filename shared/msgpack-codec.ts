@@ -39,8 +39,11 @@ export function encodeMsgpackFrame(frame: ServerFrame): Uint8Array {
 /** The `publication` frame (PROTOCOL 5.4): `data` is last, so that the payload is copied once. */
 export function encodePublicationMsgpack(publication: EncodablePublication): Uint8Array {
   const { channel, pattern, time, sender, contentType, payload } = publication
+  const { offset = 0, previous = 0 } = publication
   const members: Record<string, unknown> = { type: 'publication', channel }
   if (pattern !== undefined) members['pattern'] = pattern
+  if (offset > 0) members['offset'] = offset
+  if (previous > 0) members['previous'] = previous
   members['time'] = time
   if (sender !== undefined) members['sender'] = sender
   if (!isJsonPayload(contentType, payload)) {

@@ -6,6 +6,10 @@ import { defaultContentType, isJsonPayload } from './json-payload.js'
 export interface EncodablePublication {
   readonly channel: string
   readonly pattern?: string | undefined
+  /** Its place in the history. Absent or 0: it is ephemeral. */
+  readonly offset?: number | undefined
+  /** The offset before it in its channel. Absent or 0: none. */
+  readonly previous?: number | undefined
   /** ms since 1970. */
   readonly time: number
   readonly sender?: string | undefined
@@ -23,8 +27,11 @@ const typeMember = '"type":"publication",'
 /** The `publication` frame (PROTOCOL 5). `data` or `base64` with `contentType` come last. */
 export function encodePublicationJson(publication: EncodablePublication): Uint8Array {
   const { channel, pattern, time, sender, contentType, payload } = publication
+  const { offset = 0, previous = 0 } = publication
   let head = `{${typeMember}"channel":${JSON.stringify(channel)}`
   if (pattern !== undefined) head += `,"pattern":${JSON.stringify(pattern)}`
+  if (offset > 0) head += `,"offset":${offset}`
+  if (previous > 0) head += `,"previous":${previous}`
   head += `,"time":${time}`
   if (sender !== undefined) head += `,"sender":${JSON.stringify(sender)}`
   if (isJsonPayload(contentType, payload)) return splice(`${head},"data":`, payload, '}')

@@ -8,9 +8,9 @@ import type { Channel } from '../../shared/channel.js'
 import type { Pattern } from '../../shared/pattern.js'
 
 const namespaces: Namespaces = new Map([
-  ['default', { isDurable: false, patterns: true }],
-  ['stocks', { isDurable: false, patterns: true }],
-  ['chat', { isDurable: false, patterns: false }],
+  ['default', { history: undefined, patterns: true }],
+  ['stocks', { history: undefined, patterns: true }],
+  ['chat', { history: undefined, patterns: false }],
 ])
 
 function identity(

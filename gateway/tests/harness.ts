@@ -3,8 +3,12 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { Broker } from '../../hub/broker.js'
 import type { Clock } from '../../hub/clock.js'
+import type { DurableOptions } from '../../hub/durable-namespaces.js'
+import type { History } from '../../hub/history.js'
 import { Hub, type HubLimits } from '../../hub/hub.js'
 import { MemoryBroker } from '../../hub/memory-broker.js'
+import { MemoryHistory } from '../../hub/memory-history.js'
+import { defaultHistory } from '../../hub/namespaces.js'
 import { createAuthentication, type AuthenticationSettings } from '../authentication.js'
 import type { Authenticator } from '../authenticator.js'
 import { Counters } from '../counters.js'
@@ -17,6 +21,7 @@ export interface TestGateway {
   readonly gateway: Gateway
   readonly hub: Hub
   readonly broker: Broker
+  readonly history: History
   readonly counters: Counters
   /** `http://127.0.0.1:<port>` and `ws://127.0.0.1:<port>/v1/events`. */
   readonly http: string
@@ -30,6 +35,9 @@ export interface TestGatewayOptions {
   readonly settings?: Partial<GatewaySettings>
   readonly hubLimits?: Partial<HubLimits>
   readonly broker?: Broker
+  /** In place of one in memory over the broker. */
+  readonly history?: History
+  readonly durableLimits?: Partial<DurableOptions['limits']>
   readonly clock?: Clock
   readonly random?: () => number
   readonly observeDelay?: (delayMs: number) => void
@@ -43,9 +51,10 @@ export const testSettings: GatewaySettings = {
   host: '127.0.0.1',
   port: 0,
   namespaces: new Map([
-    ['default', { isDurable: false, patterns: false }],
-    ['stocks', { isDurable: false, patterns: true }],
-    ['chat', { isDurable: false, patterns: false }],
+    ['default', { history: undefined, patterns: false }],
+    ['stocks', { history: undefined, patterns: true }],
+    ['chat', { history: undefined, patterns: false }],
+    ['orders', { history: defaultHistory, patterns: true }],
   ]),
   heartbeatSeconds: 30,
   clockToleranceSeconds: 5,
@@ -76,6 +85,14 @@ const testHubLimits: HubLimits = {
   ringsBytesMax: 67_108_864,
 }
 
+const testDurableLimits: DurableOptions['limits'] = {
+  recoveryCountMax: 1_000,
+  recoveryBytesMax: 1_048_576,
+  recoveriesBytesMax: 67_108_864,
+  patternChannelsMax: 10_000,
+  verifyMs: 60_000,
+}
+
 /** Ends with the test. */
 export async function startTestGateway(
   t: TestContext,
@@ -85,14 +102,25 @@ export async function startTestGateway(
   assert.ok(engine.ok)
   const clock = options.clock ?? systemClock
   const broker = options.broker ?? new MemoryBroker()
+  const settings = { ...testSettings, ...options.settings }
+  const limits = { ...testHubLimits, ...options.hubLimits }
+  const { namespaces } = settings
+  const { publicationBytesMax } = limits
+  const layout = { subjectPrefix: 'rt', namespaces, publicationBytesMax }
+  const history = options.history ?? new MemoryHistory({ broker, layout, clock })
   const hub = new Hub({
     broker,
     clock,
-    limits: { ...testHubLimits, ...options.hubLimits },
+    limits,
     subjectPrefix: 'rt',
     onEvent: () => {},
+    durable: {
+      history,
+      namespaces,
+      limits: { ...testDurableLimits, ...options.durableLimits },
+      onEvent: () => {},
+    },
   })
-  const settings = { ...testSettings, ...options.settings }
   const authentication = await createAuthentication(
     {
       jwtSecrets: [testSecret],
@@ -127,7 +155,7 @@ export async function startTestGateway(
   const { port } = gateway
   const http = `http://127.0.0.1:${port}`
   const ws = `ws://127.0.0.1:${port}/v1/events`
-  return { gateway, hub, broker, counters, http, ws, port, internalErrors }
+  return { gateway, hub, broker, history, counters, http, ws, port, internalErrors }
 }
 
 /** Waits for a condition that the test cannot be told of; fails after five seconds. */

@@ -80,7 +80,7 @@ test('the channels of the token are added, and count (PROTOCOL 6.1, 7.1)', async
   await assertVerdict(t, gateway, 'channels=news,c3', 'ok', token)
   await assertVerdict(t, gateway, 'channels=news,other', 'bad_request', token)
   const own = mint({ channels: ['user.u1', 'stocks.*'], subscribe: ['news'] })
-  const settings = { namespaces: new Map([['user', { isDurable: false, patterns: false }]]) }
+  const settings = { namespaces: new Map([['user', { history: undefined, patterns: false }]]) }
   const other = await startTestGateway(t, { settings })
   await assertVerdict(t, other, 'channels=', 'unknown_namespace', own)
 })

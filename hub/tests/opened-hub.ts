@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { isChannel } from '../../shared/channel.js'
 import { isPattern } from '../../shared/pattern.js'
 import type { Broker, BrokerEvent } from '../broker.js'
+import type { Gap } from '../gap.js'
 import { Hub, type HubLimits } from '../hub.js'
 import type { Publication } from '../publication.js'
 import type { Subscriber } from '../subscriber.js'
@@ -53,13 +54,23 @@ export class Recorder implements Subscriber {
   /** Everything in order: payloads as text, gaps as `gap <reason>`. */
   readonly heard: string[] = []
 
-  deliver(publication: Publication): void {
+  /** Turned off, it takes nothing of a history and no durable publication. */
+  canTake = true
+
+  deliver(publication: Publication): boolean {
+    if (!this.canTake) return false
     this.publications.push(publication)
     this.heard.push(decoder.decode(publication.payload))
+    return true
   }
 
-  gap(reason: string): void {
-    this.heard.push(`gap ${reason}`)
+  gap({ reason, after, before }: Gap): void {
+    const bounds = after === undefined ? '' : ` ${after}-${before ?? ''}`
+    this.heard.push(`gap ${reason}${bounds}`)
+  }
+
+  ended(): void {
+    this.heard.push('ended')
   }
 }
 

@@ -46,7 +46,9 @@ class Follower implements Subscriber {
     this.subscription = subscribe(hub, name, this)
   }
 
-  deliver({ channel, pattern, payload }: Publication): void {
+  readonly canTake = true
+
+  deliver({ channel, pattern, payload }: Publication): boolean {
     assert.ok(!this.hasLeft, `${this.name} has left`)
     assert.ok(covers(this.name, channel))
     assert.equal(pattern, this.name.match(/[*>]/) ? this.name : undefined)
@@ -56,7 +58,10 @@ class Follower implements Subscriber {
     if (last === undefined) assert.ok(number <= first, `${this.name}: ${number}, not ${first}`)
     else assert.equal(number, last + 1, `${this.name} of ${channel}`)
     this.#last.set(channel, number)
+    return true
   }
+
+  ended(): void {}
 
   gap(): void {
     assert.fail('there is no gap in this test')

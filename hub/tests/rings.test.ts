@@ -65,14 +65,28 @@ function arrivals(publications: readonly Publication[]): readonly number[] {
 
 function interestOf(name: string): Interest {
   assert.ok(isChannel(name))
-  return new Interest(name, () => ({ confirm: async () => true, unsubscribe: () => {} }))
+  return new Interest(name, undefined, () => ({
+    confirm: async () => true,
+    unsubscribe: () => {},
+  }))
 }
 
 function publicationOf(arrival: number, bytes: number): Publication {
   const { channel } = interestOf('a')
   assert.ok(channel !== undefined)
   const payload = new Uint8Array(bytes)
-  return new Publication(channel, undefined, 0, undefined, undefined, payload, arrival)
+  return new Publication({
+    channel,
+    pattern: undefined,
+    time: 0,
+    sender: undefined,
+    contentType: undefined,
+    payload,
+    arrival,
+    offset: 0,
+    previous: 0,
+    isEnd: false,
+  })
 }
 
 class Scene {

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { crc32 } from '../crc32.js'
 import { channelHash, decodeCursor, encodeCursor, type EphemeralPosition } from '../cursor.js'
+import { varint } from '../varint.js'
 import { hex, toHex } from './bytes.js'
 
 const node = '0123456789abcdef'
@@ -65,7 +66,7 @@ test('the widest cursor that is written is read (PROTOCOL 13.4)', () => {
   const channels = Array.from({ length: 100 }, (_, index) => index)
   const ephemeral = { node, arrival: Number.MAX_SAFE_INTEGER, channels }
   const text = encodeCursor({ ephemeral })
-  assert.ok(text.length <= 512)
+  assert.ok(text.length <= 4_096)
   assert.deepEqual(decodeCursor(text), { ephemeral })
   assert.throws(() => encodeCursor({ ephemeral: { ...ephemeral, channels: [...channels, 0] } }))
 })
@@ -109,8 +110,8 @@ test('what has a right checksum but is not understood whole is refused (PROTOCOL
   const wrong = {
     'nothing at all': '',
     'another version': '02 01 0d 0123456789abcdef ac02 46f743',
-    'an unknown section': '01 02 01 00',
-    'a section after ours': '01 01 0d 0123456789abcdef ac02 46f743 02 00',
+    'an unknown section': '01 03 01 00',
+    'a section that is empty': '01 01 0d 0123456789abcdef ac02 46f743 02 00',
     'our section twice': '01 01 09 0123456789abcdef 01 01 09 0123456789abcdef 01',
     'a section longer than the rest': '01 01 0e 0123456789abcdef ac02 46f743',
     'a section shorter than the rest': '01 01 0a 0123456789abcdef ac02 46f743',
@@ -128,11 +129,14 @@ test('what has a right checksum but is not understood whole is refused (PROTOCOL
   assert.ok(decodeCursor(cursorOf('01 01 10 0123456789abcdef ffffffffffffff0f')) !== undefined)
 })
 
-test('a cursor over 512 characters is refused (PROTOCOL 13.4)', () => {
-  assert.equal(
-    decodeCursor(cursorOf(`01 01 8903 0123456789abcdef 01 ${'00'.repeat(384)}`)),
-    undefined,
-  )
+test('a cursor over 100 channels or 4,096 characters is refused (PROTOCOL 13.4)', () => {
+  const over = (channels: number): string => {
+    const length = toHex(Uint8Array.from(varint(9 + 3 * channels)))
+    return cursorOf(`01 01 ${length} ${node} 01 ${'00'.repeat(3 * channels)}`)
+  }
+  assert.ok(decodeCursor(over(100)) !== undefined)
+  assert.equal(decodeCursor(over(101)), undefined)
+  assert.equal(decodeCursor(over(1_100)), undefined)
   assert.equal(decodeCursor('A'.repeat(100_000)), undefined)
 })
 

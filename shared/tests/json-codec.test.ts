@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { ServerFrame } from '../frames.js'
 import { decodeJsonFrame, decodePublishBody, encodeJsonFrame } from '../json-codec.js'
 import { hex, mutate, text, utf8 } from './bytes.js'
 
@@ -231,7 +232,31 @@ test('frames of the server are written as one JSON object (PROTOCOL 4.6)', () =>
   assert.equal(text(encodeJsonFrame({ type: 'pong' })), '{"type":"pong"}')
 })
 
+test('frames of durable channels have the members of the text (PROTOCOL 5.9)', () => {
+  const epoch = '5f0c3a9be214'
+  const position = { epoch, offset: 40, time: 1767225600123, verified: 57 }
+  const written: [ServerFrame, string][] = [
+    [
+      { type: 'subscribed', id: 1, channel: 'a', ...position, recovered: true },
+      `{"type":"subscribed","id":1,"channel":"a","epoch":"${epoch}","offset":40,` +
+        '"time":1767225600123,"verified":57,"recovered":true}',
+    ],
+    [{ type: 'published', id: 3, offset: 41 }, '{"type":"published","id":3,"offset":41}'],
+    [{ type: 'ended', channel: 'a' }, '{"type":"ended","channel":"a"}'],
+    [
+      { type: 'gap', channel: 'a', after: 12, before: 40, reason: 'expired' },
+      '{"type":"gap","channel":"a","after":12,"before":40,"reason":"expired"}',
+    ],
+    [
+      { type: 'heartbeat', verified: { orders: { epoch, offset: 57 } } },
+      `{"type":"heartbeat","verified":{"orders":{"epoch":"${epoch}","offset":57}}}`,
+    ],
+  ]
+  for (const [frame, json] of written) assert.equal(text(encodeJsonFrame(frame)), json)
+})
+
 const valid = [
+  '{"type":"subscribe","id":1,"channel":"a","position":{"epoch":"5f0c3a9be214","offset":3}}',
   '{"type":"subscribe","id":1,"channel":"orders.42"}',
   '{"type":"publish","id":2,"channel":"a","data":{"n":[1,"\\u00e9é",null]},"idempotencyKey":"k"}',
   '{"type":"publish","id":3,"channel":"a","base64":"AAEC","contentType":"a/b"}',

@@ -162,6 +162,30 @@ test('a publication carries its payload as the last member, in bytes (PROTOCOL 5
   assert.equal(toHex(bytes), toHex(hex(head + tail)))
 })
 
+test('a durable publication has its offset and the one before it (PROTOCOL 5.8)', () => {
+  const publication = { channel: 'a', time: 1, payload: utf8('1') }
+  const read = (more: object): [string, unknown][] =>
+    Object.entries(unpack(encodePublicationMsgpack({ ...publication, ...more })) as object)
+  const all = { pattern: 'a.*', offset: 2 ** 53 - 1, previous: 12, sender: 'u', contentType: 'a/b' }
+  const names = ['type', 'channel', 'pattern', 'offset', 'previous', 'time', 'sender']
+  const members = read(all)
+  assert.deepEqual(
+    members.map(([name]) => name),
+    [...names, 'contentType', 'data'],
+  )
+  assert.deepEqual(members.slice(3, 5), [
+    ['offset', 2 ** 53 - 1],
+    ['previous', 12],
+  ])
+  assert.deepEqual(
+    read({ offset: 7, previous: 0 }).map(([name]) => name),
+    ['type', 'channel', 'offset', 'time', 'data'],
+  )
+  const bytes = encodePublicationMsgpack({ ...publication, offset: 2 ** 32, previous: 7 })
+  const offsets = 'a66f6666736574 cb41f0000000000000 a870726576696f7573 07'
+  assert.ok(toHex(bytes).includes(toHex(hex(offsets))))
+})
+
 test('a publication has its content type exactly when it is not JSON (PROTOCOL 5.4)', () => {
   const publication = { channel: 'a', time: 1, payload: utf8('{"n":1}') }
   const read = (more: object): Record<string, unknown> =>
@@ -192,6 +216,7 @@ test('payloads of every size arrive whole (PROTOCOL 5.4)', () => {
 
 const valid = [
   { type: 'subscribe', id: 1, channel: 'orders.42', position: { epoch: 'x', list: [1, -1, 1.5] } },
+  { type: 'subscribe', id: 1, channel: 'a', position: { epoch: '5f0c3a9be214', offset: 2 ** 40 } },
   { type: 'publish', id: 2, channel: 'a', data: new Uint8Array(20), contentType: 'a/b' },
   { type: 'refresh', id: 70_000, token: 'x'.repeat(300) },
 ].map((frame) => new Uint8Array(pack(frame)))

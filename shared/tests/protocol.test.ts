@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { closeCode, httpStatus, type FrameCode, type GapReason } from '../codes.js'
+import { cursorOf } from '../cursor-positions.js'
+import { encodeCursor } from '../cursor.js'
 import { limits } from '../limits.js'
 
 const protocol = readFileSync(new URL('../../../PROTOCOL.md', import.meta.url), 'utf8')
@@ -54,6 +56,9 @@ test('the reasons of a gap are listed (PROTOCOL 5.6)', () => {
     broker_disconnected: true,
     slow_consumer: true,
     too_large: true,
+    new_epoch: true,
+    expired: true,
+    recovery_limit: true,
   }
   assert.deepEqual(
     table('5.6')
@@ -70,4 +75,13 @@ test('the limits have the defaults that the table gives (PROTOCOL 12.1)', () => 
   ])
   const listed = new Map(rows as [string, number][])
   for (const [name, value] of Object.entries(limits)) assert.equal(listed.get(name), value, name)
+})
+
+test('the cursor of the text is that of the positions beside it (PROTOCOL 13.5, 13.6)', () => {
+  const epoch = '5f0c3a9be214'
+  const cursor = cursorOf([
+    { name: 'orders.42', position: { epoch, offset: 7990, time: 1767225600123, verified: 8000 } },
+    { name: 'orders.43', position: { epoch, offset: 8003, verified: 8000 } },
+  ])
+  assert.ok(protocol.includes(`\n    ${encodeCursor(cursor)}\n    01 `))
 })

@@ -21,6 +21,17 @@ test('a publication has its members in this order, absent ones left out (PROTOCO
   assert.equal(bare, `{"type":"publication","channel":"a.b","time":${time},"data":1}`)
 })
 
+test('a durable publication has its offset and the one before it (PROTOCOL 5.8)', () => {
+  const head = '{"type":"publication","channel":"a.b"'
+  const json = encode(utf8('1'), { pattern: 'a.*', offset: 9007199254740991, previous: 12 })
+  const offsets = '"offset":9007199254740991,"previous":12'
+  assert.equal(json, `${head},"pattern":"a.*",${offsets},"time":${time},"data":1}`)
+  const first = encode(utf8('1'), { offset: 7, previous: 0 })
+  assert.equal(first, `${head},"offset":7,"time":${time},"data":1}`)
+  const ephemeral = encode(utf8('1'), { offset: 0, previous: 0 })
+  assert.equal(ephemeral, `${head},"time":${time},"data":1}`)
+})
+
 test('a JSON payload arrives byte for byte (PROTOCOL 5.2)', () => {
   const payloads = [
     ' {\n  "b": 12345678901234567890,\r\n "a": 1.0 }\n',

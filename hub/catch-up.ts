@@ -1,0 +1,363 @@
+/** A durable subscription that is not live yet, or fell behind: what it is given first. */
+import type { Position } from '../shared/position.js'
+import type { Completeness } from './completeness.js'
+import type { DurableNamespace } from './durable-namespace.js'
+import type { Gap } from './gap.js'
+import type { Publication } from './publication.js'
+import type { RecoveryOutcome } from './recovery-request.js'
+import { RecoveryRound, type RoundOwner, type Wanted } from './recovery-round.js'
+import type { BeginFailure, Begun, Start, Subscription } from './subscription.js'
+
+/** Live publications that wait until what comes before them has been given. */
+const heldCountMax = 256
+const heldBytesMax = 262_144
+
+type Read = Extract<RecoveryOutcome, { ok: true }>
+
+/**
+ * Rounds: from the ring or the history into a backlog, which the subscriber takes at its own pace;
+ * then what came live meanwhile; then it is live. If too much came meanwhile, another round.
+ */
+export class CatchUp implements RoundOwner {
+  readonly subscription: Subscription
+  readonly #namespace: DurableNamespace
+  /** What the subscriber has: as it was shown, then as it is given. */
+  #position: Position
+  #wanted: Wanted
+  /** Under way. */
+  #round: RecoveryRound | undefined = undefined
+  /** Done, and holding bytes of the budget until its backlog has been given. */
+  #given: RecoveryRound | undefined = undefined
+  /** Resolves `begin`; undefined in later rounds. */
+  #begun: ((begun: Begun) => void) | undefined = undefined
+  #isReleased = false
+  #isPumping = false
+  #backlog: readonly Publication[] = []
+  #at = 0
+  /** Told before the backlog, and after it. */
+  #gapBefore: Gap | undefined = undefined
+  #gapAfter: Gap | undefined = undefined
+  /** Undefined: what comes live is not held, and the next round reads it. */
+  #held: Publication[] | undefined = undefined
+  #heldBytes = 0
+  /** What is held came after this; -1: after whatever its chain will begin with. */
+  #heldAfter = -1
+  #hasToldEnd = false
+  /** It was refused and stands all the same: it begins when the history is there, after a gap. */
+  #hasFailed = false
+
+  constructor(namespace: DurableNamespace, subscription: Subscription, position: Position) {
+    this.#namespace = namespace
+    this.subscription = subscription
+    this.#position = position
+    this.#wanted = { kind: 'after', position }
+  }
+
+  /** What the subscription has been given so far. */
+  get position(): Position {
+    return this.#position
+  }
+
+  get floor(): number {
+    const { epoch, verified } = this.#namespace
+    const own = this.#wanted.kind === 'after' && this.#position.epoch === epoch
+    const shown = own ? Math.max(this.#position.offset, this.#position.verified ?? 0) : 0
+    return Math.max(shown, verified, this.#heldAfter)
+  }
+
+  begin({ position, last }: Start, canRead: boolean): Begun | Promise<Begun> {
+    if (position !== undefined) {
+      this.#position = position
+      this.#wanted = { kind: 'after', position }
+    } else this.#wanted = last === undefined ? { kind: 'now' } : { kind: 'last', count: last }
+    if (this.#takeFromMemory()) return this.#result()
+    if (!canRead) return this.fail('broker_unavailable')
+    return new Promise((resolve) => {
+      this.#begun = resolve
+      this.#read()
+    })
+  }
+
+  /** The subscriber was told where it begins, and hears everything from now on. */
+  release(): void {
+    this.#isReleased = true
+    if (!this.#hasFailed) return this.pump()
+    this.#hasFailed = false
+    this.#wanted = { kind: 'now' }
+    this.#gapBefore = { reason: 'broker_disconnected' }
+    this.#namespace.retryLater(this)
+  }
+
+  /** `begin` cannot be had now. */
+  fail(code: 'broker_unavailable' | 'overloaded'): BeginFailure {
+    this.#hasFailed = true
+    return { ok: false, code }
+  }
+
+  /** Gives as much as the subscriber takes now. */
+  pump(): void {
+    if (!this.#isReleased || this.#round !== undefined || this.#isPumping) return
+    this.#isPumping = true
+    while (this.#giveBacklog() && this.#goOn());
+    this.#isPumping = false
+  }
+
+  /** A live publication of its channel or pattern. */
+  offer(publication: Publication): void {
+    if (this.#held === undefined) return
+    this.#heldBytes += publication.payload.length
+    if (this.#held.length < heldCountMax && this.#heldBytes <= heldBytesMax) {
+      this.#held.push(publication)
+    } else this.#held = undefined
+  }
+
+  /** The chain of its channel, or the base of its pattern, begins after this offset. */
+  chainBegan(asOf: number): void {
+    if (this.#held !== undefined && this.#heldAfter === -1) this.#heldAfter = asOf
+  }
+
+  /** What came live has a hole: the next round reads it. */
+  spill(): void {
+    this.#held = undefined
+  }
+
+  /** The history is another one: what was read or held of the old one means nothing. */
+  restart(gap: Gap): void {
+    const wasReading = this.#round !== undefined
+    this.#forget()
+    if (this.#begun !== undefined) return this.#read()
+    this.#gapBefore = gap
+    this.#position = positionAfter(gap, this.#position)
+    this.#wanted = { kind: 'after', position: this.#position }
+    if (wasReading) this.#read()
+    else this.pump()
+  }
+
+  /** It could not be read, and may be tried again. */
+  retry(): void {
+    if (!this.subscription.isOver && this.#round === undefined) this.#read()
+  }
+
+  cancel(): void {
+    this.#forget()
+    this.#begun?.({ ok: false, code: 'not_subscribed' })
+    this.#begun = undefined
+  }
+
+  roundDone(outcome: RecoveryOutcome): void {
+    const round = this.#round
+    if (round === undefined) return
+    this.#round = undefined
+    if (!outcome.ok && outcome.code !== 'rewound') return this.#failed(round, outcome.code)
+    this.#given = round
+    const lesson = this.#namespace.learn(outcome.state)
+    // Another history has restarted everybody, this one too.
+    if (lesson === 'other') return
+    if (lesson === 'unsure') this.#namespace.retryLater(this)
+    else if (!outcome.ok) this.#startOver()
+    else if (this.#begins(read(outcome), round)) this.#settle(read(outcome), round)
+    else this.#read()
+  }
+
+  /** The chain begins with what the first reader finds. False: a later one has to read again. */
+  #begins(outcome: Read, round: RecoveryRound): boolean {
+    this.#namespace.begins(this.subscription.interest, outcome.asOf, round.newest)
+    return outcome.asOf >= this.floor
+  }
+
+  /** Without asking anybody. */
+  #takeFromMemory(): boolean {
+    const namespace = this.#namespace
+    const { interest } = this.subscription
+    const wanted = this.#wanted
+    if (wanted.kind === 'now') {
+      const here = namespace.here(interest)
+      if (here === undefined) return false
+      this.#position = here
+    } else {
+      const found =
+        wanted.kind === 'last'
+          ? namespace.newestOfRing(interest, wanted.count)
+          : namespace.sinceOfRing(interest, wanted.position)
+      if (found === undefined) return false
+      this.#backlog = found
+      if (wanted.kind === 'last') this.#position = this.#before(found[0])
+      else namespace.countRecovery('recovered', 'ring')
+    }
+    this.#hold()
+    return true
+  }
+
+  /** From now on what comes live is kept for after the backlog. */
+  #hold(): void {
+    this.#held = []
+    this.#heldBytes = 0
+    this.#heldAfter = this.#namespace.seenOf(this.subscription.interest)
+  }
+
+  #read(): void {
+    this.#forget()
+    this.#hold()
+    const { epoch } = this.#namespace
+    if (this.#wanted.kind === 'after') {
+      if (epoch !== undefined && this.#position.epoch !== epoch) this.#moveTo(epoch)
+      this.#wanted = { kind: 'after', position: this.#position }
+    }
+    this.#round = this.#namespace.read(this.subscription.interest.name, this.#wanted, this)
+  }
+
+  /** The position is of another history: everything that is kept of this one follows a gap. */
+  #moveTo(epoch: string): void {
+    this.#gapBefore = { reason: 'new_epoch', after: this.#position.offset, epoch, offset: 0 }
+    this.#position = positionAfter(this.#gapBefore, this.#position)
+  }
+
+  /** By its leader's word the history ends before what was shown: it is not the one it was. */
+  #startOver(): void {
+    if (this.#namespace.epoch !== undefined) this.#moveTo(this.#namespace.epoch)
+    this.#read()
+  }
+
+  #failed(round: RecoveryRound, code: 'broker_unavailable' | 'overloaded'): void {
+    round.release()
+    if (this.#begun === undefined) return this.#namespace.retryLater(this)
+    this.#begun(this.fail(code))
+    this.#begun = undefined
+  }
+
+  #settle(outcome: Read, round: RecoveryRound): void {
+    const { interest } = this.subscription
+    const wanted = this.#wanted
+    this.#backlog = this.#namespace.publicationsOf(round.found, interest.pattern)
+    this.#held = this.#held?.filter(({ offset }) => offset > outcome.asOf)
+    if (wanted.kind === 'after') {
+      const completeness = round.completeness(outcome, this.#namespace.settings.messagesPerChannel)
+      if (completeness !== 'complete') this.#noteGap(completeness, outcome.asOf)
+      const result = this.#isComplete ? 'recovered' : 'not_recovered'
+      this.#namespace.countRecovery(result, 'history')
+    } else if (this.#backlog.length > 0) this.#position = this.#before(this.#backlog[0])
+    else this.#position = this.#namespace.here(interest) ?? this.#position
+    this.#position = { ...this.#position, epoch: outcome.state.epoch }
+    if (this.#begun === undefined) return this.pump()
+    this.#begun(this.#result())
+    this.#begun = undefined
+  }
+
+  get #isComplete(): boolean {
+    return this.#gapBefore === undefined && this.#gapAfter === undefined
+  }
+
+  #result(): Begun {
+    const namespace = this.#namespace
+    const { interest } = this.subscription
+    const recovered = this.#wanted.kind === 'after' ? this.#isComplete : undefined
+    const isEnded =
+      interest.durable?.chain.isEnd === true && this.#backlog.length === 0 && this.#isComplete
+    const position = namespace.here(interest) ?? this.#position
+    return { ok: true, isDurable: true, position, recovered, isEnded }
+  }
+
+  #before(first: Publication | undefined): Position {
+    const epoch = this.#namespace.epoch ?? this.#position.epoch
+    return { epoch, offset: first === undefined ? 0 : first.offset - 1 }
+  }
+
+  #noteGap(reason: Exclude<Completeness, 'complete'>, asOf: number): void {
+    const { epoch, offset } = this.#position
+    if (reason === 'recovery_limit') {
+      const after = this.#backlog.at(-1)?.offset ?? offset
+      this.#gapAfter = { reason, after, before: asOf + 1 }
+    } else if (this.#gapBefore !== undefined) return
+    else if (reason === 'new_epoch') this.#gapBefore = { reason, after: offset, epoch, offset }
+    else this.#gapBefore = { reason, after: offset, before: this.#backlog[0]?.offset ?? asOf + 1 }
+  }
+
+  /** True: everything was taken. */
+  #giveBacklog(): boolean {
+    const { subscriber } = this.subscription
+    this.#gapBefore = this.#tell(this.#gapBefore)
+    for (; this.#at < this.#backlog.length; this.#at += 1) {
+      if (!subscriber.canTake) return false
+      const publication = this.#backlog[this.#at] as Publication
+      const { epoch, verified } = this.#position
+      const { offset, time, isEnd } = publication
+      this.#position = { epoch, offset, time, ...(verified !== undefined && { verified }) }
+      subscriber.deliver(publication, this.subscription)
+      if (isEnd) this.#tellEnd()
+    }
+    this.#dropBacklog()
+    this.#gapAfter = this.#tell(this.#gapAfter)
+    return true
+  }
+
+  /** What comes after the backlog. True: there is a new one. */
+  #goOn(): boolean {
+    if (this.#held === undefined) return this.#nextRound()
+    if (this.#held.length === 0) {
+      this.#live()
+      return false
+    }
+    this.#backlog = this.#held
+    this.#held = []
+    this.#heldBytes = 0
+    return true
+  }
+
+  /** Nothing is read before there is room for it: who is slow costs no memory. */
+  #nextRound(): boolean {
+    if (!this.subscription.subscriber.canTake) return false
+    this.#wanted = { kind: 'after', position: this.#position }
+    if (this.#takeFromMemory()) return true
+    this.#read()
+    return false
+  }
+
+  #live(): void {
+    const { subscription } = this
+    const { interest } = subscription
+    subscription.catchUp = undefined
+    interest.catching?.delete(this)
+    interest.join(subscription)
+    if (interest.durable?.chain.isEnd === true) this.#tellEnd()
+  }
+
+  #tell(gap: Gap | undefined): undefined {
+    if (gap === undefined) return
+    this.#position = positionAfter(gap, this.#position)
+    this.subscription.subscriber.gap(gap, this.subscription)
+  }
+
+  #tellEnd(): void {
+    if (this.#hasToldEnd) return
+    this.#hasToldEnd = true
+    this.subscription.subscriber.ended(this.subscription)
+  }
+
+  #forget(): void {
+    if (this.#round !== undefined) this.#namespace.cancel(this.#round)
+    this.#round?.release()
+    this.#round = undefined
+    this.#held = undefined
+    this.#gapAfter = undefined
+    this.#dropBacklog()
+  }
+
+  #dropBacklog(): void {
+    this.#backlog = []
+    this.#at = 0
+    this.#given?.release()
+    this.#given = undefined
+  }
+}
+
+/** Of a stretch that was not read to its end nothing more comes: it is looked at up to the head. */
+function read(outcome: Read): Read {
+  return outcome.isWhole ? outcome : { ...outcome, asOf: outcome.state.last }
+}
+
+/** Where a subscription is after it was told of a gap. */
+function positionAfter(gap: Gap, position: Position): Position {
+  const epoch = gap.epoch ?? position.epoch
+  const offset = gap.offset ?? (gap.before === undefined ? position.offset : gap.before - 1)
+  return { epoch, offset }
+}

@@ -1,0 +1,76 @@
+/** What has been seen of one durable channel, and whether the next publication continues it. */
+
+/** `gap`: something between is missing, or it cannot be told whether something is. */
+export type ChainVerdict = 'next' | 'seen' | 'gap'
+
+/** Of a publication; the chain needs no more of it. */
+export interface Link {
+  readonly offset: number
+  readonly time: number
+  readonly isEnd: boolean
+}
+
+const notBegun = -1
+
+export class Chain {
+  /**
+   * Everything of the channel up to here has been delivered, or lies before its beginning on this
+   * node. Not always the offset of a publication: a look at the history covers what is not there.
+   */
+  seen: number = notBegun
+  /** The newest publication that is known; 0: none. */
+  offset = 0
+  time = 0
+  isEnd = false
+
+  get hasBegun(): boolean {
+    return this.seen !== notBegun
+  }
+
+  /** The history was looked at up to `asOf`; `newest` is its newest publication, if there is one. */
+  begin(asOf: number, newest: Link | undefined): void {
+    this.seen = asOf
+    this.offset = 0
+    this.time = 0
+    this.isEnd = false
+    if (newest !== undefined) this.#note(newest)
+  }
+
+  /** Nothing is known any more. */
+  forget(): void {
+    this.begin(notBegun, undefined)
+  }
+
+  /**
+   * Whether a publication continues what was seen here or verified node-wide. `previous` is the
+   * offset before it in its channel when it was stored; 0 says that nothing older was kept then,
+   * which proves nothing once the verified offset is older than the age at which things expire.
+   */
+  judge(
+    offset: number,
+    previous: number,
+    verified: number,
+    isVerifiedYoung: boolean,
+  ): ChainVerdict {
+    if (offset <= this.seen) return 'seen'
+    if (previous > Math.max(this.seen, verified)) return 'gap'
+    // Lower than what was seen: limits have removed what lay between, and that had been delivered.
+    return previous > 0 || isVerifiedYoung ? 'next' : 'gap'
+  }
+
+  advance(link: Link): void {
+    this.seen = link.offset
+    this.#note(link)
+  }
+
+  /** The history was looked at up to `asOf`, and everything that was found has been delivered. */
+  cover(asOf: number): void {
+    if (asOf > this.seen) this.seen = asOf
+  }
+
+  #note({ offset, time, isEnd }: Link): void {
+    this.offset = offset
+    this.time = time
+    this.isEnd = isEnd
+  }
+}

@@ -1,0 +1,416 @@
+/** A durable namespace on this node: its history, its channels, and who is caught up with them. */
+import type { Channel } from '../shared/channel.js'
+import type { Pattern } from '../shared/pattern.js'
+import { isSameTime, type Position } from '../shared/position.js'
+import type { BrokerMessage } from './broker.js'
+import { CatchUp } from './catch-up.js'
+import type { Link } from './chain.js'
+import type { Clock } from './clock.js'
+import type { DurableChannel } from './durable-channel.js'
+import { DurableChannels, toPublication } from './durable-channels.js'
+import type { DurableCounters, RecoveryResult, RecoverySource } from './durable-counters.js'
+import type { History, HistoryState, StoredPublication } from './history.js'
+import type { Interest } from './interest.js'
+import type { HistorySettings } from './namespaces.js'
+import type { Publication } from './publication.js'
+import type { RecoveryBudget } from './recovery-budget.js'
+import type { RecoveryPlanner } from './recovery-planner.js'
+import type { RecoveryRequest } from './recovery-request.js'
+import { RecoveryRound, type RoundLimits, type RoundOwner, type Wanted } from './recovery-round.js'
+import type { Rings } from './rings.js'
+import type { BeginFailure, Begun, Start, Subscription } from './subscription.js'
+import { Verification } from './verification.js'
+
+export interface DurableLimits extends RoundLimits {
+  readonly publicationBytesMax: number
+  /** Channels of a namespace that are followed for a pattern's sake only. */
+  readonly patternChannelsMax: number
+  /** Between two passes that verify everything. */
+  readonly verifyMs: number
+}
+
+export interface DurableNamespaceOptions {
+  readonly name: string
+  readonly settings: HistorySettings
+  readonly livePrefix: string
+  readonly history: History
+  readonly planner: RecoveryPlanner
+  readonly clock: Clock
+  readonly rings: Rings
+  readonly limits: DurableLimits
+  readonly budget: RecoveryBudget
+  readonly counters: DurableCounters
+  /** Resolves when the broker has taken the interest of a subscription. */
+  readonly confirmed: (subscription: Subscription) => true | Promise<boolean>
+  /** Whether live publications come. */
+  readonly isLive: () => boolean
+  readonly onVerified: () => void
+}
+
+/** A part of `maxAge`: what was verified longer ago may be followed by what has expired. */
+const youngPart = 0.9
+/** A history that seems to have been rewound is looked at again, before that is believed. */
+const secondOpinionMs = 500
+const suspicionsMs = 1_000
+const retryMs = 1_000
+
+export class DurableNamespace {
+  readonly name: string
+  readonly settings: HistorySettings
+  readonly livePrefix: string
+  readonly counters: DurableCounters
+  readonly rings: Rings
+  readonly clock: Clock
+  readonly publicationBytesMax: number
+  readonly patternChannelsMax: number
+  readonly messagesPerChannel: number
+  readonly intervalMs: number
+  /** Of the history that this node knows; undefined: it has not been seen yet. */
+  epoch: string | undefined = undefined
+  readonly #options: DurableNamespaceOptions
+  readonly #channels: DurableChannels
+  readonly #verification: Verification
+  /** The history is known to have been this long. */
+  #known = 0
+  #isAvailable = false
+  #suspectedAt = -Infinity
+  #isAsking = false
+  readonly #waiting = new Set<CatchUp>()
+  #isRetryPlanned = false
+  /** What readers of the same channel share is encoded once. */
+  readonly #converted = new WeakMap<StoredPublication, Publication>()
+
+  constructor(options: DurableNamespaceOptions) {
+    this.#options = options
+    const { name, settings, livePrefix, counters, rings, clock, limits } = options
+    this.name = name
+    this.settings = settings
+    this.livePrefix = livePrefix
+    this.counters = counters
+    this.rings = rings
+    this.clock = clock
+    this.publicationBytesMax = limits.publicationBytesMax
+    this.patternChannelsMax = limits.patternChannelsMax
+    this.messagesPerChannel = settings.messagesPerChannel
+    this.intervalMs = Math.min(limits.verifyMs, (settings.maxAgeSeconds * 1000) / 4)
+    this.#channels = new DurableChannels(this)
+    this.#verification = new Verification(this, this.#channels)
+  }
+
+  get verified(): number {
+    return this.#verification.verified
+  }
+
+  get isVerifiedYoung(): boolean {
+    return this.#verification.isYounger(this.settings.maxAgeSeconds * 1000 * youngPart)
+  }
+
+  get canRead(): boolean {
+    return this.#isAvailable && this.#options.isLive()
+  }
+
+  get isAvailable(): boolean {
+    return this.#isAvailable
+  }
+
+  add(interest: Interest): void {
+    this.#channels.add(interest)
+  }
+
+  remove(interest: Interest): void {
+    const { durable } = interest
+    if (durable !== undefined && durable.patterns.length === 0) this.#verification.abandon(durable)
+    this.#channels.remove(interest)
+  }
+
+  close(): void {
+    this.#verification.close()
+    this.#options.planner.close()
+  }
+
+  /** It can be read, or live publications come again: what was missed meanwhile is repaired. */
+  available(): void {
+    this.#isAvailable = true
+    this.verify()
+  }
+
+  unavailable(): void {
+    this.#isAvailable = false
+  }
+
+  verify(): void {
+    void this.#verification.run().then(() => this.#retryAll())
+  }
+
+  receive(interest: Interest, message: BrokerMessage): void {
+    this.#channels.receive(interest, message)
+  }
+
+  begin(subscription: Subscription, start: Start): Begun | Promise<Begun> {
+    const { interest } = subscription
+    const catchUp = new CatchUp(this, subscription, { epoch: '', offset: 0 })
+    subscription.catchUp = catchUp
+    interest.addCatchUp(catchUp)
+    const confirmed = this.#options.confirmed(subscription)
+    if (confirmed === true) return catchUp.begin(start, this.#isAvailable)
+    return confirmed.then((isConfirmed): Begun | Promise<Begun> => {
+      if (subscription.isOver) return notSubscribed
+      if (!isConfirmed) return catchUp.fail('broker_unavailable')
+      return catchUp.begin(start, this.#isAvailable)
+    })
+  }
+
+  positionOf({ catchUp, interest }: Subscription): Position | undefined {
+    return catchUp === undefined ? this.here(interest) : catchUp.position
+  }
+
+  // What a catch-up needs.
+
+  /** Where a subscription that has everything is now; undefined: the chain has not begun. */
+  here({ durable, base }: Interest): Position | undefined {
+    const { epoch, verified } = this
+    if (epoch === undefined) return undefined
+    if (durable === undefined) {
+      const offset = Math.max(base, verified)
+      return base === -1 ? undefined : { epoch, offset, verified: offset }
+    }
+    const { chain } = durable
+    if (!chain.hasBegun) return undefined
+    const newest = Math.max(chain.seen, verified)
+    if (chain.offset === 0) return { epoch, offset: newest, verified: newest }
+    return { epoch, offset: chain.offset, time: chain.time, verified: newest }
+  }
+
+  /** Everything up to here has been handed to the interest's live subscribers. */
+  seenOf({ durable, base }: Interest): number {
+    if (durable !== undefined) return durable.chain.seen
+    return base === -1 ? -1 : this.#known
+  }
+
+  /** Everything after the position, if the ring proves that it is everything. */
+  sinceOfRing(interest: Interest, position: Position): readonly Publication[] | undefined {
+    const { durable, ring } = interest
+    if (durable === undefined || position.epoch !== this.epoch) return undefined
+    const { chain, held } = durable
+    if (!chain.hasBegun || held !== undefined || !this.#options.isLive()) return undefined
+    const { offset, time } = position
+    if (offset === chain.offset && (time === undefined || isSameTime(time, chain.time))) return []
+    const got = Math.max(offset, position.verified ?? 0)
+    if (ring === undefined || ring.since > got || offset > chain.seen) return undefined
+    // A publication that we have and the client shows must be the same.
+    const anchor = ring.at(offset)
+    const isOther = anchor !== undefined && time !== undefined && !isSameTime(time, anchor.time)
+    if (isOther || (anchor === undefined && offset > ring.since)) return undefined
+    this.rings.use(interest)
+    return ring.after(offset).publications
+  }
+
+  newestOfRing({ durable, ring }: Interest, count: number): readonly Publication[] | undefined {
+    const isComplete = durable?.chain.hasBegun === true && durable.held === undefined
+    return isComplete && this.#options.isLive() ? ring?.last(count) : undefined
+  }
+
+  read(name: Channel | Pattern, wanted: Wanted, owner: RoundOwner): RecoveryRound {
+    const { limits, budget } = this.#options
+    const round = new RecoveryRound(name, wanted, limits, budget, owner)
+    this.request(round)
+    return round
+  }
+
+  publicationsOf(
+    found: readonly StoredPublication[],
+    pattern: Pattern | undefined,
+  ): readonly Publication[] {
+    // One channel's own: the one before is the previous. Of a pattern nobody knows.
+    const previous = (at: number): number =>
+      pattern === undefined ? (found[at - 1]?.offset ?? 0) : 0
+    const publications = found.map((stored, at) => {
+      const known = this.#converted.get(stored)
+      if (known !== undefined) return known
+      const publication = toPublication(stored, previous(at))
+      this.#converted.set(stored, publication)
+      return publication
+    })
+    if (pattern === undefined) return publications
+    return publications.map((publication) => publication.through(pattern))
+  }
+
+  /** A reader has looked at the history up to `asOf`: what it is the first to do begins a chain. */
+  begins(interest: Interest, asOf: number, newest: Link | undefined): void {
+    const { durable } = interest
+    if (asOf < this.verified) return
+    if (durable === undefined) {
+      if (interest.base === -1) this.#patternBegins(interest, asOf)
+    } else if (!durable.chain.hasBegun) this.#channelBegins(durable, asOf, newest)
+  }
+
+  retryLater(catchUp: CatchUp): void {
+    this.#waiting.add(catchUp)
+    if (this.#isRetryPlanned) return
+    this.#isRetryPlanned = true
+    this.clock.after(retryMs, () => {
+      this.#isRetryPlanned = false
+      this.#retryAll()
+    })
+  }
+
+  countRecovery(result: RecoveryResult, source: RecoverySource): void {
+    this.counters.recoveries[result][source] += 1
+  }
+
+  // What the channels and their verification need.
+
+  request(request: RecoveryRequest): void {
+    this.#options.planner.request(request)
+  }
+
+  cancel(request: RecoveryRequest): void {
+    this.#options.planner.cancel(request)
+  }
+
+  state(): Promise<HistoryState | undefined> {
+    return this.#options.history.state(this.name)
+  }
+
+  heard(offset: number): void {
+    if (offset > this.#known) this.#known = offset
+  }
+
+  repair(channel: DurableChannel): void {
+    void this.#verification.repair(channel)
+  }
+
+  verifiedMoved(): void {
+    this.#options.onVerified()
+  }
+
+  /** At most once a second: whoever publishes strangely must not make us ask for ever. */
+  suspect(): void {
+    const now = this.clock.now()
+    if (now - this.#suspectedAt < suspicionsMs) return
+    this.#suspectedAt = now
+    void this.state().then((state) => state !== undefined && this.learn(state))
+  }
+
+  fell(subscription: Subscription, { seen, offset, time }: Link & { readonly seen: number }): void {
+    const { interest } = subscription
+    const epoch = this.epoch ?? ''
+    const position =
+      interest.durable === undefined
+        ? { epoch, offset: this.verified, verified: this.verified }
+        : offset === 0
+          ? { epoch, offset: seen, verified: seen }
+          : { epoch, offset, time, verified: seen }
+    interest.leave(subscription)
+    const catchUp = new CatchUp(this, subscription, position)
+    subscription.catchUp = catchUp
+    interest.addCatchUp(catchUp)
+    catchUp.release()
+  }
+
+  /** `other`: everybody has been told that the history is not what it was. `unsure`: ask later. */
+  learn(state: HistoryState): 'same' | 'other' | 'unsure' {
+    if (this.epoch === undefined) {
+      this.epoch = state.epoch
+      this.#known = Math.max(this.#known, state.last)
+      this.#verification.reset(state.last)
+      return 'same'
+    }
+    if (state.epoch !== this.epoch) {
+      this.#reset(state, 0)
+      return 'other'
+    }
+    if (state.last >= this.#known) {
+      this.#known = state.last
+      return 'same'
+    }
+    void this.#askAgain()
+    return 'unsure'
+  }
+
+  /** A leader that was cut off may speak of the past for a moment. */
+  async #askAgain(): Promise<void> {
+    if (this.#isAsking) return
+    this.#isAsking = true
+    const known = this.#known
+    await new Promise<void>((resolve) => this.clock.after(secondOpinionMs, resolve))
+    const state = await this.state()
+    this.#isAsking = false
+    if (state === undefined || state.epoch !== this.epoch) return this.verify()
+    if (state.last < known) this.#reset(state, state.last)
+    else this.#known = Math.max(this.#known, state.last)
+  }
+
+  /** What is kept after `base` is new to everybody. */
+  #reset({ epoch, last }: HistoryState, base: number): void {
+    this.counters.newEpochs += 1
+    this.epoch = epoch
+    this.#known = last
+    for (const channel of this.#channels.all) {
+      const { chain, interest } = channel
+      const after = chain.offset === 0 ? chain.seen : chain.offset
+      this.#verification.abandon(channel)
+      channel.takeHeld()
+      if (interest !== undefined) this.rings.drop(interest)
+      const hasBegun = chain.hasBegun
+      chain.forget()
+      if (!hasBegun) continue
+      chain.begin(base, undefined)
+      if (interest !== undefined) this.#tellNewEpoch(interest, epoch, base, after)
+    }
+    for (const pattern of this.#channels.patterns) {
+      const after = Math.max(pattern.base, this.verified)
+      if (pattern.base !== -1) pattern.base = base
+      this.#tellNewEpoch(pattern, epoch, base, after)
+    }
+    this.#verification.reset(base)
+    this.verify()
+  }
+
+  #tellNewEpoch(interest: Interest, epoch: string, offset: number, after: number): void {
+    const gap = { reason: 'new_epoch', after, epoch, offset } as const
+    for (const subscription of interest.subscriptions) {
+      subscription.subscriber.gap(gap, subscription)
+    }
+    for (const catchUp of interest.catching ?? []) catchUp.restart(gap)
+  }
+
+  #channelBegins(channel: DurableChannel, asOf: number, newest: Link | undefined): void {
+    channel.base = asOf
+    channel.chain.begin(asOf, newest)
+    this.heard(asOf)
+    this.#verification.began(asOf, channel)
+    for (const catchUp of channel.interest?.catching ?? []) catchUp.chainBegan(asOf)
+    this.#channels.releaseHeld(channel)
+  }
+
+  #patternBegins(pattern: Interest, asOf: number): void {
+    pattern.base = asOf
+    this.heard(asOf)
+    this.#verification.began(asOf, undefined)
+    for (const catchUp of pattern.catching ?? []) catchUp.chainBegan(asOf)
+    for (const channel of this.#channels.all) {
+      if (channel.chain.hasBegun || !channel.patterns.includes(pattern)) continue
+      channel.base = asOf
+      channel.chain.begin(asOf, undefined)
+      this.#channels.releaseHeld(channel)
+    }
+  }
+
+  #retryAll(): void {
+    if (!this.canRead) {
+      const [first] = this.#waiting
+      if (first !== undefined) this.retryLater(first)
+      return
+    }
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const catchUp of waiting) {
+      const confirmed = this.#options.confirmed(catchUp.subscription)
+      if (confirmed === true) catchUp.retry()
+      else void confirmed.then((isOk) => (isOk ? catchUp.retry() : this.retryLater(catchUp)))
+    }
+  }
+}
+
+const notSubscribed: BeginFailure = { ok: false, code: 'not_subscribed' }

@@ -1,0 +1,154 @@
+/** All durable namespaces of a node, over one history. */
+import { namespaceOf, type Channel } from '../shared/channel.js'
+import { DurableCounters } from './durable-counters.js'
+import { DurableNamespace, type DurableLimits } from './durable-namespace.js'
+import { toPublication } from './durable-channels.js'
+import type { Clock } from './clock.js'
+import type { History, HistoryEvent, HistoryPublishResult } from './history.js'
+import type { Namespaces } from './namespaces.js'
+import type { Publication } from './publication.js'
+import { RecoveryBudget } from './recovery-budget.js'
+import type { RecoveryCosts } from './recovery-plan.js'
+import { RecoveryPlanner } from './recovery-planner.js'
+import type { LongScan } from './recovery-scans.js'
+import type { Rings } from './rings.js'
+import type { Subscription } from './subscription.js'
+
+export interface DurableOptions {
+  readonly history: History
+  /** The durable ones among them are served from the history. */
+  readonly namespaces: Namespaces
+  readonly limits: Omit<DurableLimits, 'publicationBytesMax'> & {
+    /** Bytes that all recoveries of the node hold at a time. */
+    readonly recoveriesBytesMax: number
+  }
+  /** What reading costs; measured defaults where it is absent. */
+  readonly costs?: RecoveryCosts
+  readonly onEvent: (event: HistoryEvent | ({ readonly type: 'long_scan' } & LongScan)) => void
+}
+
+/** What the hub lends them. */
+export interface DurableSurroundings {
+  readonly clock: Clock
+  readonly rings: Rings
+  readonly livePrefix: string
+  readonly publicationBytesMax: number
+  readonly confirmed: (subscription: Subscription) => true | Promise<boolean>
+  readonly isLive: () => boolean
+}
+
+export type HistoryAnswer =
+  | {
+      readonly ok: true
+      readonly epoch: string
+      readonly publications: readonly Publication[]
+      /** Whether there is more after the last of them. */
+      readonly hasMore: boolean
+    }
+  | { readonly ok: false; readonly code: 'broker_unavailable' | 'overloaded' }
+
+const pageBytesMax = 1_048_576
+
+export class DurableNamespaces {
+  readonly counters: DurableCounters = new DurableCounters()
+  /** Rises whenever a verified offset or an epoch changes. */
+  verifiedVersion = 0
+  readonly budget: RecoveryBudget
+  readonly #history: History | undefined
+  readonly #onEvent: DurableOptions['onEvent']
+  readonly #namespaces = new Map<string, DurableNamespace>()
+  readonly #planners = new Map<string, RecoveryPlanner>()
+
+  constructor(options: DurableOptions | undefined, surroundings: DurableSurroundings) {
+    this.budget = new RecoveryBudget(options?.limits.recoveriesBytesMax ?? 0)
+    this.#history = options?.history
+    this.#onEvent = options?.onEvent ?? (() => {})
+    if (options === undefined) return
+    const { history, costs, limits } = options
+    const { clock, publicationBytesMax } = surroundings
+    for (const [name, { history: settings }] of options.namespaces) {
+      if (settings === undefined) continue
+      const planner = new RecoveryPlanner({
+        history,
+        namespace: name,
+        storage: settings.storage,
+        clock,
+        ...(costs !== undefined && { costs }),
+        onLongScan: (scan) => this.#onEvent({ type: 'long_scan', ...scan }),
+        onError: (reason) => this.#onEvent({ type: 'error', reason }),
+      })
+      this.#planners.set(name, planner)
+      const namespace = new DurableNamespace({
+        ...surroundings,
+        name,
+        settings,
+        history,
+        planner,
+        limits: { ...limits, publicationBytesMax },
+        budget: this.budget,
+        counters: this.counters,
+        onVerified: () => (this.verifiedVersion += 1),
+      })
+      this.#namespaces.set(name, namespace)
+    }
+    history.onEvent((event) => this.#historyEvent(event))
+  }
+
+  get all(): Iterable<DurableNamespace> {
+    return this.#namespaces.values()
+  }
+
+  get planners(): Iterable<RecoveryPlanner> {
+    return this.#planners.values()
+  }
+
+  /** Undefined: channels of that namespace are ephemeral. */
+  get(namespace: string): DurableNamespace | undefined {
+    return this.#namespaces.get(namespace)
+  }
+
+  async start(): Promise<void> {
+    await this.#history?.start()
+  }
+
+  async close(): Promise<void> {
+    for (const namespace of this.#namespaces.values()) namespace.close()
+    await this.#history?.close()
+  }
+
+  /** The broker is back: what passed meanwhile is read from the history. */
+  reconnected(): void {
+    for (const namespace of this.#namespaces.values()) namespace.verify()
+  }
+
+  async publish(
+    channel: Channel,
+    payload: Uint8Array,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<HistoryPublishResult> {
+    if (this.#history === undefined) return { ok: false, code: 'broker_unavailable' }
+    return this.#history.publish(channel, payload, headers)
+  }
+
+  async history(channel: Channel, after: number, limit: number): Promise<HistoryAnswer> {
+    const name = namespaceOf(channel)
+    const page = await this.#planners.get(name)?.read(channel, after + 1, limit, pageBytesMax)
+    const epoch = this.#namespaces.get(name)?.epoch
+    if (page === 'overloaded') return { ok: false, code: page }
+    if (page === undefined || epoch === undefined) return { ok: false, code: 'broker_unavailable' }
+    const publications = page.publications.map((stored, at) =>
+      toPublication(stored, page.publications[at - 1]?.offset ?? 0),
+    )
+    return { ok: true, epoch, publications, hasMore: !page.isWhole }
+  }
+
+  #historyEvent(event: HistoryEvent): void {
+    if ('namespace' in event) {
+      const namespace = this.#namespaces.get(event.namespace)
+      if (event.type === 'unavailable') namespace?.unavailable()
+      else if (event.type === 'available') namespace?.available()
+      else namespace?.verify()
+    }
+    this.#onEvent(event)
+  }
+}

@@ -1,0 +1,132 @@
+/** How what was missed is read at the least cost: one by one, or all with one pass. Pure. */
+
+/** What the ways of reading cost the store. The defaults were measured (README, Measured). */
+export interface RecoveryCosts {
+  readonly screenFixedUs: number
+  readonly screenPerChannelUs: number
+  readonly readFixedUs: number
+  /** For each publication of the namespace between what is wanted and the head: it is walked. */
+  readonly readPerMessageUs: number
+  /** The same for a pattern: what matches has to be sent besides; one in ten, it is assumed. */
+  readonly patternReadPerMessageUs: number
+  readonly scanFixedUs: number
+  readonly scanPerMessageUs: number
+  /** A scan begins at the earliest so many times its own cost after the last one began. */
+  readonly scanSpacing: number
+  /** But nobody waits longer than this for others. */
+  readonly scanWaitMsMax: number
+  /** And if nobody has come for so long, nobody is waited for. */
+  readonly scanQuietMs: number
+  /** Who wants only what is ahead of a scan waits for it, if no longer than this is left of it. */
+  readonly scanJoinMsMax: number
+}
+
+const costs: RecoveryCosts = {
+  screenFixedUs: 150,
+  screenPerChannelUs: 15,
+  readFixedUs: 150,
+  readPerMessageUs: 0.05,
+  patternReadPerMessageUs: 2,
+  scanFixedUs: 2_000,
+  scanPerMessageUs: 5,
+  scanSpacing: 4,
+  scanWaitMsMax: 400,
+  scanQuietMs: 20,
+  scanJoinMsMax: 250,
+}
+
+/** By the storage of the namespace: a store in memory walks slower than one in files. */
+export const recoveryCosts: Readonly<Record<'file' | 'memory', RecoveryCosts>> = {
+  file: costs,
+  memory: { ...costs, readPerMessageUs: 0.4 },
+}
+
+/** One channel or pattern of which everything from an offset on is wanted. */
+export interface Wanted {
+  readonly next: number
+  readonly isPattern: boolean
+}
+
+export interface RecoveryPlan {
+  /** One scan from here serves whoever wants it or later; the farther ones are read singly. */
+  readonly scanFrom: number
+  readonly scanUs: number
+  /** Of the whole plan. */
+  readonly totalUs: number
+}
+
+/**
+ * The cheapest of all ways to divide them. A scan passes everybody who wants something later than
+ * where it begins, so a division is one offset: O(n log n). `scanFrom` is Infinity for no scan.
+ */
+export function planRecovery(
+  wanted: readonly Wanted[],
+  head: number,
+  costs: RecoveryCosts,
+): RecoveryPlan {
+  const farthestFirst = [...wanted].sort((a, b) => a.next - b.next)
+  let best: RecoveryPlan = { scanFrom: Infinity, scanUs: 0, totalUs: Infinity }
+  let singlyUs = 0
+  let previous: number | undefined
+  for (const one of farthestFirst) {
+    if (one.next !== previous) {
+      const scanUs = scanCostUs(one.next, head, costs)
+      const totalUs = singlyUs + scanUs
+      if (totalUs < best.totalUs) best = { scanFrom: one.next, scanUs, totalUs }
+    }
+    previous = one.next
+    singlyUs += readCostUs(one, head, costs)
+  }
+  return singlyUs <= best.totalUs ? { scanFrom: Infinity, scanUs: 0, totalUs: singlyUs } : best
+}
+
+/**
+ * Whether to ask first which of so many channels have missed anything at all, rather than to scan
+ * from the lowest offset wanted right away.
+ */
+export function shouldScreen(
+  channels: number,
+  lowest: number,
+  head: number,
+  costs: RecoveryCosts,
+): boolean {
+  const screenUs = costs.screenFixedUs + channels * costs.screenPerChannelUs
+  return screenUs < scanCostUs(lowest, head, costs)
+}
+
+export function readCostUs(wanted: Wanted, head: number, costs: RecoveryCosts): number {
+  const perMessageUs = wanted.isPattern ? costs.patternReadPerMessageUs : costs.readPerMessageUs
+  return costs.readFixedUs + perMessageUs * distance(wanted.next, head)
+}
+
+export function scanCostUs(from: number, head: number, costs: RecoveryCosts): number {
+  return costs.scanFixedUs + costs.scanPerMessageUs * distance(from, head)
+}
+
+function distance(from: number, head: number): number {
+  return Math.max(0, head - from + 1)
+}
+
+/** What decides when a scan may begin; times in ms. None runs now. */
+export interface ScanCircumstances {
+  readonly scanUs: number
+  /** -Infinity: there was none. */
+  readonly lastBeganAt: number
+  readonly lastEndedAt: number
+  /** Since when the first of those whom it shall serve has waited. */
+  readonly waitingSince: number
+  readonly lastArrivedAt: number
+}
+
+/**
+ * When the scan may begin. As with skis that one may rent or buy: a storm whose clients arrive over
+ * seconds is served by few scans, for one that has just been paid for must not be followed by the
+ * next before as much again could be saved by waiting. Never later than the wait that is allowed.
+ */
+export function scanDueAt(circumstances: ScanCircumstances, costs: RecoveryCosts): number {
+  const { scanUs, lastBeganAt, lastEndedAt, waitingSince, lastArrivedAt } = circumstances
+  const spacedAt = lastBeganAt + (costs.scanSpacing * scanUs) / 1_000
+  const quietAt = lastArrivedAt + costs.scanQuietMs
+  const patienceEndsAt = Math.max(waitingSince, lastEndedAt) + costs.scanWaitMsMax
+  return Math.min(spacedAt, quietAt, patienceEndsAt)
+}

@@ -1,0 +1,228 @@
+/** Looks whether all channels of a namespace have everything: repairs, and the verified offset. */
+import type { Clock } from './clock.js'
+import { completenessOf } from './completeness.js'
+import type { DurableChannel } from './durable-channel.js'
+import type { DurableChannels } from './durable-channels.js'
+import type { DurableCounters } from './durable-counters.js'
+import type { HistoryState } from './history.js'
+import type { Interest } from './interest.js'
+import type { RecoveryOutcome, RecoveryRequest } from './recovery-request.js'
+import { ChannelRepair, Repair } from './repair.js'
+
+/** What the verification needs of its namespace. */
+export interface VerificationOwner {
+  readonly clock: Clock
+  readonly counters: DurableCounters
+  readonly epoch: string | undefined
+  readonly messagesPerChannel: number
+  /** Between two passes over everything. */
+  readonly intervalMs: number
+  readonly canRead: boolean
+  request(request: RecoveryRequest): void
+  cancel(request: RecoveryRequest): void
+  learn(state: HistoryState): 'same' | 'other' | 'unsure'
+  state(): Promise<HistoryState | undefined>
+  /** The verified offset has moved. */
+  verifiedMoved(): void
+}
+
+/** Channels of one slice of a pass: what one screen holds. */
+const sliceSize = 1_024
+/** In a cluster a new interest takes a moment to reach every server. */
+const secondLookMs = 1_500
+const retryMs = 1_000
+
+type Read = Extract<RecoveryOutcome, { ok: true }>
+
+export class Verification {
+  /** Of everything up to here this node knows that it has delivered it, in every channel. */
+  verified = 0
+  #verifiedAt = -Infinity
+  readonly #owner: VerificationOwner
+  readonly #channels: DurableChannels
+  #isRunning = false
+  /** Another pass is wanted as soon as this one is over. */
+  #again = false
+  /** The least that a channel which began during this pass was looked at up to. */
+  #leastBase = Infinity
+  #recent: DurableChannel[] = []
+  #cancelNext: () => void = () => {}
+  #cancelSecondLook: () => void = () => {}
+  #isClosed = false
+
+  constructor(owner: VerificationOwner, channels: DurableChannels) {
+    this.#owner = owner
+    this.#channels = channels
+  }
+
+  /** Younger than `maxAgeMs`: nothing after it can have expired. */
+  isYounger(maxAgeMs: number): boolean {
+    return this.#owner.clock.now() - this.#verifiedAt < maxAgeMs
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#cancelNext()
+    this.#cancelSecondLook()
+  }
+
+  /** The history begins here, as far as this node is concerned. */
+  reset(verified: number): void {
+    this.verified = verified
+    this.#verifiedAt = this.#owner.clock.now()
+    this.#owner.verifiedMoved()
+  }
+
+  began(asOf: number, channel: DurableChannel | undefined): void {
+    this.#leastBase = Math.min(this.#leastBase, asOf)
+    if (channel === undefined) return
+    if (this.#recent.push(channel) > 1) return
+    this.#cancelSecondLook = this.#owner.clock.after(secondLookMs, () => void this.#lookAgain())
+  }
+
+  /** A pass over everything, now or after the one that is under way. */
+  async run(): Promise<void> {
+    if (this.#isClosed) return
+    this.#again = this.#isRunning
+    if (this.#isRunning) return
+    this.#isRunning = true
+    this.#cancelNext()
+    const isDone = this.#owner.canRead && (await this.#pass())
+    this.#isRunning = false
+    if (this.#isClosed) return
+    if (this.#again) return this.run()
+    const delayMs = isDone ? this.#owner.intervalMs : retryMs
+    this.#cancelNext = this.#owner.clock.after(delayMs, () => void this.run())
+  }
+
+  /** Resolves with the offset that it was looked at up to; undefined: that could not be done. */
+  repair(channel: DurableChannel): Promise<number | undefined> {
+    if (channel.repair !== undefined) return channel.repair.ended
+    const repair = new ChannelRepair(channel, this.#from(channel), this.verified, (outcome) =>
+      this.#repaired(repair, outcome),
+    )
+    channel.repair = repair
+    this.#owner.counters.repairs += 1
+    this.#owner.request(repair.request)
+    return repair.ended
+  }
+
+  /** What is under way is of a history that is no more. */
+  abandon(channel: DurableChannel): void {
+    const { repair } = channel
+    if (repair === undefined) return
+    channel.repair = undefined
+    this.#owner.cancel(repair.request)
+    repair.end(undefined)
+  }
+
+  #from({ chain }: DurableChannel): number {
+    return Math.max(chain.seen, this.verified) + 1
+  }
+
+  async #pass(): Promise<boolean> {
+    const startedAt = this.#owner.clock.now()
+    const { epoch } = this.#owner
+    this.#leastBase = Infinity
+    const state = await this.#owner.state()
+    if (state === undefined || this.#owner.learn(state) !== 'same') return false
+    let asOf = state.last
+    const channels = [...this.#channels.all].filter(({ chain }) => chain.hasBegun)
+    for (let at = 0; at < channels.length; at += sliceSize) {
+      const slice = channels.slice(at, at + sliceSize).map((channel) => this.repair(channel))
+      for (const repaired of await Promise.all(slice)) {
+        if (repaired === undefined) return false
+        asOf = Math.min(asOf, repaired)
+      }
+    }
+    for (const pattern of [...this.#channels.patterns]) {
+      if (pattern.base === -1) continue
+      const repaired = await this.#repairPattern(pattern)
+      if (repaired === undefined) return false
+      asOf = Math.min(asOf, repaired)
+    }
+    if (this.#owner.epoch !== epoch) return false
+    this.#owner.counters.verifications += 1
+    this.verified = Math.max(this.verified, Math.min(asOf, this.#leastBase))
+    this.#verifiedAt = startedAt
+    this.#owner.verifiedMoved()
+    this.#channels.sweep()
+    return true
+  }
+
+  async #lookAgain(): Promise<void> {
+    const recent = this.#recent
+    this.#recent = []
+    for (let at = 0; at < recent.length && this.#owner.canRead; at += sliceSize) {
+      const slice = recent.slice(at, at + sliceSize)
+      await Promise.all(
+        slice.filter(({ chain }) => chain.hasBegun).map((channel) => this.repair(channel)),
+      )
+    }
+  }
+
+  #repaired({ channel, request, end }: ChannelRepair, outcome: RecoveryOutcome): void {
+    if (channel.repair === undefined) return
+    channel.repair = undefined
+    const isRead = outcome.ok && this.#owner.learn(outcome.state) === 'same'
+    if (!outcome.ok && outcome.code === 'rewound') this.#owner.learn(outcome.state)
+    if (!isRead) {
+      if (channel.held !== undefined) this.#repairLater(channel)
+      return end(undefined)
+    }
+    this.#deliver(channel, request, outcome)
+    // More than one round gives, or more than could be held meanwhile.
+    if (!outcome.isWhole || channel.hasSpilled) {
+      channel.hasSpilled = false
+      void this.repair(channel).then(end)
+    } else end(outcome.asOf)
+  }
+
+  #repairLater(channel: DurableChannel): void {
+    this.#owner.clock.after(retryMs, () => {
+      if (!this.#isClosed && channel.held !== undefined) void this.repair(channel)
+    })
+  }
+
+  #deliver(channel: DurableChannel, { found, from }: Repair, outcome: Read): void {
+    const { chain } = channel
+    const { state, isWhole, asOf } = outcome
+    const after = from - 1
+    const completeness = completenessOf({
+      position: { epoch: state.epoch, offset: after },
+      anchorTime: undefined,
+      countOfChannelMax: found.length,
+      isWhole: true,
+      state,
+      messagesPerChannel: this.#owner.messagesPerChannel,
+    })
+    if (completeness !== 'complete' && chain.seen <= after) {
+      const before = found[0]?.offset ?? asOf + 1
+      this.#channels.tellGap(channel, { reason: 'expired', after: chain.seen, before })
+    }
+    for (const stored of found) this.#channels.readFromHistory(stored, channel)
+    if (isWhole) chain.cover(asOf)
+    if (!channel.hasSpilled) this.#channels.releaseHeld(channel)
+  }
+
+  /** All channels of a pattern at once: which of them there are, nobody knows beforehand. */
+  async #repairPattern(pattern: Interest): Promise<number | undefined> {
+    let from = Math.max(pattern.base, this.verified) + 1
+    for (;;) {
+      const read = await new Promise<readonly [Repair, RecoveryOutcome]>((resolve) => {
+        const floor = this.verified
+        this.#owner.request(new Repair(pattern.name, from, floor, (...both) => resolve(both)))
+      })
+      const [{ found }, outcome] = read
+      if (!outcome.ok || this.#owner.learn(outcome.state) !== 'same') return undefined
+      if (outcome.state.first > from && from > 1) {
+        const before = found[0]?.offset ?? outcome.asOf + 1
+        this.#channels.tellInterest(pattern, { reason: 'expired', after: from - 1, before })
+      }
+      for (const stored of found) this.#channels.readFromHistory(stored)
+      const last = found.at(-1)
+      if (outcome.isWhole || last === undefined) return outcome.asOf
+      from = last.offset + 1
+    }
+  }
+}
