@@ -9,7 +9,7 @@ export interface SubscriberOptions {
   /** Channels and patterns. */
   readonly names: readonly string[]
   readonly token: string
-  /** `http://…` of each node. It begins at the first, and goes on at the next when it is cut off. */
+  /** `http://…` of each node. It begins at the first; when it is cut off it goes to the next. */
   readonly nodes: readonly string[]
   /** Over WebSocket: it begins with the newest so many. */
   readonly last?: number

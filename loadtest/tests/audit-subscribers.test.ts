@@ -86,7 +86,7 @@ async function assertHeard(t: TestContext, subscriber: AuditSubscriber): Promise
 
 const gap = { channel: name, reason: 'expired', after: 2, before: 4 }
 
-test('a WebSocket shows the next node the position that it has kept (PROTOCOL 4.18)', limit, async (t) => {
+test('a WebSocket shows the next node the position it kept (PROTOCOL 4.18)', limit, async (t) => {
   const shown: unknown[] = []
   const node = (answer: (send: (frame: object) => void, socket: WebSocket) => void): Script => ({
     request: (_, response) => void response.writeHead(404).end(),
