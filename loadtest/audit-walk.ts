@@ -35,8 +35,8 @@ export class AuditWalk {
   readonly #heardAt: Map<LoggedPublication, number>
   readonly #repeatsAreAllowed: boolean
   readonly #repeatable = new Set<LoggedPublication>()
-  /** `recovered: false` was said, and the gap that names what is missing has to follow. */
-  #owesGap = false
+  /** `recovered: false` was said: a gap has to follow before anything beyond this offset. */
+  #gapDueAt: number | undefined = undefined
   /** The newest so many were asked for and have not begun to come, or are older than live. */
   #asksNewest = false
 
@@ -63,6 +63,9 @@ export class AuditWalk {
       case 'ended':
         return this.#ended()
       case 'disconnected':
+        // What it was still to be told it has not got either, and does not show.
+        this.#gapDueAt = undefined
+        return
       case 'reconnected':
         return
     }
@@ -81,7 +84,7 @@ export class AuditWalk {
     if (event.recovered === true) this.recovered += 1
     if (event.recovered === false) {
       this.unrecovered += 1
-      this.#owesGap = true
+      this.#gapDueAt = event.offset
     }
     const { shown } = event
     if (this.#stretch === undefined) {
@@ -123,17 +126,15 @@ export class AuditWalk {
   }
 
   #publication(heard: HeardPublication): void {
-    this.#expectGap()
     const { channel, number, offset } = heard
+    if (this.#gapDueAt !== undefined && offset > this.#gapDueAt) this.#expectGap()
     const publication = number === undefined ? undefined : this.#log.find(channel, number)
     const stretch = this.#stretch
     if (stretch === undefined || publication === undefined || !covers(this.name, channel)) {
       this.faults.push({ type: 'unknown', channel, number, offset })
       return
     }
-    if (this.hasEnded) {
-      this.faults.push({ type: 'wrong_end', why: `offset ${offset} came after the end` })
-    }
+    if (this.hasEnded) this.#afterEnd(publication)
     const expected = this.#offsetOf(publication, offset)
     if (expected !== offset) {
       this.faults.push({ type: 'wrong_payload', channel, number, offset, expected })
@@ -198,7 +199,7 @@ export class AuditWalk {
   }
 
   #gap(gap: HeardGap): void {
-    this.#owesGap = false
+    this.#gapDueAt = undefined
     this.gaps += 1
     const stretch = this.#stretch
     if (stretch === undefined) return this.#badGap(gap, 'nothing was subscribed')
@@ -236,16 +237,27 @@ export class AuditWalk {
   }
 
   #ended(): void {
-    this.#expectGap()
     this.hasEnded = true
     if (!this.#log.of(this.name).some(({ isEnd }) => isEnd)) {
       this.faults.push({ type: 'wrong_end', why: `${this.name} was said to have ended` })
     }
   }
 
+  /** Whoever publishes after the end takes it back. */
+  #afterEnd({ channel, number, offset }: LoggedPublication): void {
+    const isLater = this.#log.of(channel).some((each) => each.isEnd && each.number < number)
+    if (isLater) {
+      this.hasEnded = false
+      return
+    }
+    const why = `number ${number} of ${channel} (offset ${offset}) came after the end`
+    this.faults.push({ type: 'wrong_end', why })
+  }
+
   #expectGap(): void {
-    if (this.#owesGap) this.#badGap(undefined, '`recovered: false` named no stretch')
-    this.#owesGap = false
+    if (this.#gapDueAt === undefined) return
+    this.#gapDueAt = undefined
+    this.#badGap(undefined, '`recovered: false` named no stretch')
   }
 
   #badGap(gap: HeardGap | undefined, why: string): void {

@@ -105,7 +105,7 @@ function unexplained({ breaks }: AuditWalk, faults: readonly AuditFault[]): read
 
 function missingEnd({ name, stretches, hasEnded }: AuditWalk, log: PublicationLog): AuditFault[] {
   if (!isChannel(name) || hasEnded || stretches.length === 0) return []
-  const end = log.of(name).find(({ isEnd }) => isEnd)
-  if (end?.offset === undefined || end.lastEra < Infinity) return []
+  const last = log.of(name).at(-1)
+  if (last?.isEnd !== true || last.offset === undefined || last.lastEra < Infinity) return []
   return [{ type: 'wrong_end', why: `the end of ${name} was never said` }]
 }

@@ -41,7 +41,7 @@ function typesOf(
   return verdicts.flatMap(({ faults }) => faults.map(({ type }) => type))
 }
 
-test('what a history that was made anew took with it is covered by its gap, from where it is', () => {
+test('what a history that was made anew took with it is covered by its gap', () => {
   const { log, events, hear } = byHand()
   for (const offset of [1, 2, 3]) hear(offset)
   for (const offset of [4, 5]) log.acknowledge('orders.1', log.send('orders.1'), offset)
@@ -95,6 +95,27 @@ test('a pattern hears what is beyond its position again, once, after a recovery 
   assert.deepEqual(types(heard(3), heard(2)), ['reordered'])
   const strict = { repeatsOfPatterns: false }
   assert.deepEqual(typesOf(log, [...events, heard(3)], strict), ['duplicate'])
+})
+
+test('`recovered: false` may come with its gap behind the history, not behind what is live', () => {
+  const { log, events, hear } = byHand()
+  for (const offset of [1, 2, 3, 4, 5]) hear(offset)
+  const [first, one, two, three, four, five] = events.splice(0) as [HeardEvent, ...HeardEvent[]]
+  const at = { name: 'orders.1', epoch: 'aaaaaaaaaaaa' }
+  const shown = { epoch: at.epoch, offset: 1 }
+  const back: HeardEvent = { type: 'subscribed', ...at, offset: 4, shown, recovered: false }
+  const gap: HeardEvent = { type: 'gap', name: 'orders.1', reason: 'expired', after: 2, before: 5 }
+  const heard = (...parts: readonly (HeardEvent | undefined)[]): readonly string[] => {
+    return typesOf(
+      log,
+      [first, one, back, two, ...parts].filter((each) => each !== undefined),
+    )
+  }
+  assert.deepEqual(heard(gap, five), [])
+  assert.deepEqual(heard(five, gap), ['gap_bounds', 'gap_bounds', 'lost', 'lost'])
+  assert.deepEqual(heard(three, four, five), ['gap_bounds'])
+  const again: HeardEvent = { ...back, shown: { ...shown, offset: 2 }, recovered: true }
+  assert.deepEqual(heard({ type: 'disconnected' }, again, three, four, five), [])
 })
 
 test('who asks for the newest begins with the first of them', () => {

@@ -258,15 +258,22 @@ test('a publication that a gap has named may not come after it', () => {
   })
 })
 
+function isLive(heard: HeardEvent, { name, offset }: HeardSubscribed): boolean {
+  return heard.type === 'publication' && heard.name === name && heard.offset > offset
+}
+
 test('`recovered: false` without a gap names nothing', () => {
   holds({ ...quiet, leaving: 0.2 }, ({ random, events }) => {
     const places = [...events.keys()].filter((at) => {
       const event = events[at]
-      return event?.type === 'subscribed' && event.recovered === true
+      if (event?.type !== 'subscribed' || event.recovered !== true) return false
+      const later = events.slice(at + 1)
+      const cut = later.findIndex(({ type }) => type === 'disconnected')
+      return cut === -1 || later.slice(0, cut).some((heard) => isLive(heard, event))
     })
     if (places.length === 0) return undefined
     const at = pick(random, places)
-    events[at] = { ...(events[at] as HeardEvent & { type: 'subscribed' }), recovered: false }
+    events[at] = { ...(events[at] as HeardSubscribed), recovered: false }
     return { gap_bounds: 1 }
   })
 })
