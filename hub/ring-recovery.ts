@@ -1,9 +1,9 @@
-/** What the ring of a durable channel can give a subscriber, so that the history need not be asked. */
+/** What the ring of a durable channel can give, so that the history need not be asked. */
 import { isSameTime, type Position } from '../shared/position.js'
 import type { Interest } from './interest.js'
 import type { Publication } from './publication.js'
 
-/** Everything after a position of the ring's epoch; undefined: the ring does not prove that it is. */
+/** Everything after a position of its epoch; undefined: the ring does not prove that it is. */
 export function sinceOfRing(
   { durable, ring }: Interest,
   position: Position,
