@@ -24,15 +24,6 @@ export function logStarting(log: Log, loaded: LoadedConfig, engine: LoadedEngine
     openFilesMaxIsKnown: limit.isKnown,
     settings: describeConfig(loaded) as LogFields,
   })
-  const durable = [...loaded.config.namespaces].filter(([, namespace]) => namespace.isDurable)
-  if (durable.length === 0) return
-  log.write({
-    event: 'setting_notice',
-    namespaces: durable.map(([name]) => name),
-    message:
-      'These namespaces are durable by their configuration, and served as ephemeral ones in this ' +
-      'version: at most once, without history.',
-  })
 }
 
 export function brokerEventLog(log: Log, config: Config): (event: BrokerEvent) => void {

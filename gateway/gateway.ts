@@ -6,11 +6,13 @@ import type { Hub } from '../hub/hub.js'
 import { SteadyClock } from '../hub/steady-clock.js'
 import { addAssets, type Assets } from './assets.js'
 import type { Authenticator } from './authenticator.js'
+import { CatchUpQueue } from './catch-up-queue.js'
 import type { Counters } from './counters.js'
 import { CursorScopes } from './cursor-scope.js'
 import { DueWheel } from './due-wheel.js'
 import type { Engine } from './engine.js'
 import { FlushQueue, whenRisen } from './flush-queue.js'
+import { Heartbeats } from './heartbeats.js'
 import type { OnInternalError } from './internal-error.js'
 import type { Node, NodeSettings } from './node.js'
 import { Origins } from './origins.js'
@@ -83,6 +85,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     counters: options.counters,
     flushQueue: new FlushQueue(delivered, forget, onInternalError),
     answerQueue: new FlushQueue(answered, undefined, onInternalError),
+    catchUpQueue: new CatchUpQueue(onInternalError),
+    heartbeats: new Heartbeats(options.hub.durable),
     wheel: new DueWheel(clock, onInternalError),
     outbox: new OutboxBudget(settings.outboxBytesMax, settings.outboxesBytesMax),
     origins: new Origins(settings.allowedOrigins),

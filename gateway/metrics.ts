@@ -1,5 +1,5 @@
 /** The metrics of a node: the plain numbers of its hot paths, under their fixed names. */
-import type { HubCounters } from '../hub/hub.js'
+import type { HubCounters } from '../hub/hub-counters.js'
 import { transports, type Counters, type Transport } from './counters.js'
 import type { DelayHistogram } from './delay-histogram.js'
 import { MetricReaders, type Samples } from './metric-readers.js'
