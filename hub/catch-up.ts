@@ -155,7 +155,7 @@ export class CatchUp implements RoundOwner {
     if (lesson === 'other') return
     if (lesson === 'unsure') this.#namespace.retryLater(this)
     else if (!outcome.ok) this.#startOver()
-    else if (this.#begins(outcome, round)) this.#settle(outcome, round)
+    else if (this.#begins(read(outcome), round)) this.#settle(read(outcome), round)
     else this.#read()
   }
 
@@ -303,7 +303,9 @@ export class CatchUp implements RoundOwner {
     return true
   }
 
+  /** Nothing is read before there is room for it: who is slow costs no memory. */
   #nextRound(): boolean {
+    if (!this.subscription.subscriber.canTake) return false
     this.#wanted = { kind: 'after', position: this.#position }
     if (this.#takeFromMemory()) return true
     this.#read()
@@ -346,6 +348,11 @@ export class CatchUp implements RoundOwner {
     this.#given?.release()
     this.#given = undefined
   }
+}
+
+/** Of a stretch that was not read to its end nothing more comes: it is looked at up to the head. */
+function read(outcome: Read): Read {
+  return outcome.isWhole ? outcome : { ...outcome, asOf: outcome.state.last }
 }
 
 /** Where a subscription is after it was told of a gap. */

@@ -305,6 +305,7 @@ export class DurableNamespace {
     const catchUp = new CatchUp(this, subscription, position)
     subscription.catchUp = catchUp
     interest.addCatchUp(catchUp)
+    catchUp.release()
   }
 
   /** `other`: everybody has been told that the history is not what it was. `unsure`: ask later. */
@@ -404,7 +405,11 @@ export class DurableNamespace {
     }
     const waiting = [...this.#waiting]
     this.#waiting.clear()
-    for (const catchUp of waiting) catchUp.retry()
+    for (const catchUp of waiting) {
+      const confirmed = this.#options.confirmed(catchUp.subscription)
+      if (confirmed === true) catchUp.retry()
+      else void confirmed.then((isOk) => (isOk ? catchUp.retry() : this.retryLater(catchUp)))
+    }
   }
 }
 

@@ -269,9 +269,7 @@ export class Hub {
       // What was published while we were away is lost: an ephemeral channel has no store. That is
       // true as well for who subscribed before the first connection and stayed.
       for (const interest of this.#interests.values()) {
-        if (interest.namespace === undefined) {
-          this.#ephemeral.gap(interest, 'broker_disconnected')
-        } else interest.confirmedIn = this.#connections
+        if (interest.namespace === undefined) this.#ephemeral.gap(interest, 'broker_disconnected')
       }
       this.durable.reconnected()
     }

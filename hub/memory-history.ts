@@ -71,6 +71,10 @@ export class MemoryHistory implements History {
     return this.#isOpen ? this.#streams.get(namespace) : undefined
   }
 
+  protected get namespaces(): Iterable<string> {
+    return this.#streams.keys()
+  }
+
   protected emit(event: HistoryEvent): void {
     this.#listener(event)
   }

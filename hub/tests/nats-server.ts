@@ -23,6 +23,8 @@ export interface TestScope {
 export interface NatsServerOptions {
   /** Lines of nats-server configuration: authorization, TLS, JetStream. */
   readonly config?: string
+  /** With JetStream, which stores in `<directory>/jetstream`. */
+  readonly jetStream?: boolean
   /** Absent: the server chooses one. */
   readonly port?: number
 }
@@ -89,7 +91,8 @@ export async function startNats(
   options: NatsServerOptions = {},
 ): Promise<NatsServer> {
   const directory = mkdtempSync(join(tmpdir(), 'tidegate-nats-'))
-  const config = options.config ?? ''
+  const store = `jetstream { store_dir: "${join(directory, 'jetstream')}" }\n`
+  const config = (options.jetStream === true ? store : '') + (options.config ?? '')
   const started = await spawnServer(directory, config, options.port ?? -1)
   const server = new NatsServer(directory, config, started.port, started.process)
   scope.after(() => server.stop())

@@ -1,0 +1,364 @@
+/** Nodes over one history, on a wire that loses, doubles and delays; and clients that move about. */
+import assert from 'node:assert/strict'
+import { isChannel, type Channel } from '../../shared/channel.js'
+import { isPattern } from '../../shared/pattern.js'
+import type { Position } from '../../shared/position.js'
+import type { BrokerMessage, BrokerSubscription } from '../broker.js'
+import type { DurableOptions } from '../durable-namespaces.js'
+import type { Gap } from '../gap.js'
+import type {
+  History,
+  HistoryEvent,
+  HistoryState,
+  Screened,
+  StoredPublication,
+} from '../history.js'
+import { Hub } from '../hub.js'
+import { MemoryBroker } from '../memory-broker.js'
+import { defaultHistory, type HistorySettings, type Namespaces } from '../namespaces.js'
+import type { Publication } from '../publication.js'
+import type { Subscriber } from '../subscriber.js'
+import type { Begun, Subscription } from '../subscription.js'
+import { FakeClock } from './fake-clock.js'
+import type { TestScope } from './nats-server.js'
+import { SwitchHistory } from './switch-history.js'
+
+export type Fate = 'arrives' | 'lost' | 'twice' | 'late'
+
+/** What happens to a live publication on its way to one node. */
+export type Wire = (subject: string) => Fate
+
+/** The broker as one node sees it: its own wire for live publications, its own outages. */
+class NodeBroker extends MemoryBroker {
+  readonly #shared: MemoryBroker
+  readonly #wire: Wire
+  readonly #clock: FakeClock
+  isAway = false
+
+  constructor(shared: MemoryBroker, wire: Wire, clock: FakeClock) {
+    super()
+    this.#shared = shared
+    this.#wire = wire
+    this.#clock = clock
+  }
+
+  override get isConnected(): boolean {
+    return !this.isAway
+  }
+
+  override subscribe(
+    subject: string,
+    receive: (message: BrokerMessage) => void,
+  ): BrokerSubscription {
+    const subscription = this.#shared.subscribe(subject, (message) => this.#pass(message, receive))
+    return {
+      confirm: async () => !this.isAway && subscription.confirm(),
+      unsubscribe: () => subscription.unsubscribe(),
+    }
+  }
+
+  #pass(message: BrokerMessage, receive: (message: BrokerMessage) => void): void {
+    const fate = this.isAway ? 'lost' : this.#wire(message.subject)
+    if (fate === 'lost') return
+    if (fate === 'late') {
+      const kept = { ...message, payload: new Uint8Array(message.payload) }
+      this.#clock.after(20, () => this.isAway || receive(kept))
+      return
+    }
+    receive(message)
+    if (fate === 'twice') receive(message)
+  }
+}
+
+/** One history for several nodes: each hears its events, and may be answered by a replica that lags. */
+class NodeHistory implements History {
+  readonly #shared: SwitchHistory
+  readonly #listeners: Set<(event: HistoryEvent) => void>
+  readonly #lag: () => number
+  #listener: (event: HistoryEvent) => void = () => {}
+
+  constructor(
+    shared: SwitchHistory,
+    listeners: Set<(event: HistoryEvent) => void>,
+    lag: () => number,
+  ) {
+    this.#shared = shared
+    this.#listeners = listeners
+    this.#lag = lag
+  }
+
+  onEvent(listener: (event: HistoryEvent) => void): void {
+    this.#listener = listener
+    this.#listeners.add(listener)
+  }
+
+  async start(): Promise<void> {
+    this.#listener({ type: 'available', namespace: 'orders' })
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.delete(this.#listener)
+  }
+
+  state(namespace: string): Promise<HistoryState | undefined> {
+    return this.#shared.state(namespace)
+  }
+
+  async screen(namespace: string, channels: readonly Channel[]): Promise<Screened | undefined> {
+    const state = await this.#shared.state(namespace)
+    if (state === undefined) return undefined
+    const asOf = Math.max(0, state.last - this.#lag())
+    const newest = new Map<Channel, StoredPublication>()
+    for (const channel of channels) {
+      const page = await this.#shared.read(namespace, channel, 1, Infinity, Infinity)
+      const last = page?.publications.filter(({ offset }) => offset <= asOf).at(-1)
+      if (last !== undefined) newest.set(channel, last)
+    }
+    return { asOf, newest }
+  }
+
+  async read(...question: Parameters<History['read']>): ReturnType<History['read']> {
+    const page = await this.#shared.read(...question)
+    if (page === undefined) return undefined
+    const asOf = Math.max(0, page.asOf - this.#lag())
+    const publications = page.publications.filter(({ offset }) => offset <= asOf)
+    return { ...page, publications, asOf }
+  }
+
+  scan(...question: Parameters<History['scan']>): ReturnType<History['scan']> {
+    return this.#shared.scan(...question)
+  }
+
+  publish(...question: Parameters<History['publish']>): ReturnType<History['publish']> {
+    return this.#shared.publish(...question)
+  }
+}
+
+export interface WorldOptions {
+  readonly settings?: Partial<HistorySettings>
+  readonly limits?: Partial<DurableOptions['limits']>
+  readonly ringCountMax?: number
+  readonly wire?: Wire
+  /** By how many offsets the replica that answers is behind. */
+  readonly lag?: () => number
+}
+
+export interface WorldNode {
+  readonly hub: Hub
+  /** Its connection to the broker is cut; what passes meanwhile is lost to it. */
+  cut(): void
+  join(): void
+}
+
+const limits = {
+  publicationBytesMax: 1_000,
+  channelsMax: 1_000,
+  lingeringMax: 100,
+  lingerMs: 30_000,
+  ringBytesMax: 1_000_000,
+  ringsBytesMax: 10_000_000,
+}
+
+const durableLimits: DurableOptions['limits'] = {
+  recoveryCountMax: 1_000,
+  recoveryBytesMax: 1_000_000,
+  recoveriesBytesMax: 10_000_000,
+  patternChannelsMax: 1_000,
+  verifyMs: 60_000,
+}
+
+export class World {
+  readonly clock: FakeClock = new FakeClock()
+  readonly broker: MemoryBroker = new MemoryBroker()
+  readonly history: SwitchHistory
+  /** What was stored, in order: channel, number and offset. */
+  readonly stored: {
+    readonly channel: string
+    readonly number: number
+    readonly offset: number
+  }[] = []
+  readonly #scope: TestScope
+  readonly #options: WorldOptions
+  readonly #namespaces: Namespaces
+  readonly #listeners = new Set<(event: HistoryEvent) => void>()
+
+  private constructor(scope: TestScope, options: WorldOptions) {
+    this.#scope = scope
+    this.#options = options
+    const history = { ...defaultHistory, ...options.settings }
+    this.#namespaces = new Map([['orders', { history, patterns: true }]])
+    const layout = { namespaces: this.#namespaces, subjectPrefix: 'rt', publicationBytesMax: 1_000 }
+    this.history = new SwitchHistory({ broker: this.broker, layout, clock: this.clock })
+    this.history.onEvent((event) => this.#listeners.forEach((listener) => listener(event)))
+  }
+
+  static async open(scope: TestScope, options: WorldOptions = {}): Promise<World> {
+    const world = new World(scope, options)
+    await world.history.start()
+    scope.after(() => world.history.close())
+    return world
+  }
+
+  async node(): Promise<WorldNode> {
+    const { wire = () => 'arrives', lag = () => 0, ringCountMax = 100 } = this.#options
+    const broker = new NodeBroker(this.broker, wire, this.clock)
+    const history = new NodeHistory(this.history, this.#listeners, lag)
+    const hub = new Hub({
+      broker,
+      clock: this.clock,
+      limits: { ...limits, ringCountMax },
+      subjectPrefix: 'rt',
+      onEvent: () => {},
+      durable: {
+        history,
+        namespaces: this.#namespaces,
+        limits: { ...durableLimits, ...this.#options.limits },
+        onEvent: () => {},
+      },
+    })
+    this.#scope.after(() => hub.close())
+    await hub.start()
+    await this.settle(50)
+    return {
+      hub,
+      cut: () => (broker.isAway = true),
+      join: () => {
+        broker.isAway = false
+        void broker.start()
+      },
+    }
+  }
+
+  /** Stores a publication that says its number. */
+  async publish(channel: string, headers: Record<string, string> = {}): Promise<number> {
+    assert.ok(isChannel(channel))
+    const number = this.stored.length
+    const payload = new TextEncoder().encode(String(number))
+    const result = await this.history.publish(channel, payload, headers)
+    assert.ok(result.ok)
+    this.stored.push({ channel, number, offset: result.offset })
+    return result.offset
+  }
+
+  /** Turns the clock until it has come about. */
+  async until<Value>(promise: Promise<Value>): Promise<Value> {
+    let isOver = false
+    const watched = promise.finally(() => (isOver = true))
+    for (let turns = 0; !isOver && turns < 4_000; turns += 1) await this.settle(stepMs)
+    assert.ok(isOver, 'it has not come about within 20 s')
+    return watched
+  }
+
+  /** Turns the clock, and lets everything happen that happens meanwhile. */
+  async settle(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      this.clock.advance(stepMs)
+      for (let turn = 0; turn < 4; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+}
+
+const stepMs = 5
+
+/** A client that keeps its position as PROTOCOL 14.2 says, and writes down what it hears. */
+export class Client implements Subscriber {
+  readonly name: string
+  canTake = true
+  /** Publications, in order; after a gap or an epoch that is new, what it was. */
+  readonly heard: (Publication | Gap)[] = []
+  /** The answers to the positions that it showed. */
+  readonly recovered: (boolean | undefined)[] = []
+  hasEnded = false
+  position: Position | undefined = undefined
+  readonly #world: World
+  #hub: Hub | undefined = undefined
+  #subscription: Subscription | undefined = undefined
+
+  constructor(world: World, name: string) {
+    this.#world = world
+    this.name = name
+  }
+
+  get numbers(): readonly number[] {
+    return this.heard.flatMap((one) => ('payload' in one ? [numberOf(one)] : []))
+  }
+
+  get gaps(): readonly Gap[] {
+    return this.heard.filter((one): one is Gap => 'reason' in one)
+  }
+
+  get isLive(): boolean {
+    return this.#subscription !== undefined && this.#subscription.catchUp === undefined
+  }
+
+  async connect({ hub }: WorldNode, last?: number): Promise<Begun> {
+    this.disconnect()
+    assert.ok(isChannel(this.name) || isPattern(this.name))
+    const subscription = hub.subscribe(this.name, this)
+    assert.ok(subscription !== undefined)
+    this.#hub = hub
+    this.#subscription = subscription
+    const begun = await this.#world.until(
+      Promise.resolve(
+        hub.begin(subscription, {
+          ...(this.position !== undefined && { position: this.position }),
+          ...(last !== undefined && { last }),
+        }),
+      ),
+    )
+    if (this.#subscription !== subscription) return begun
+    if (!begun.ok || !begun.isDurable) {
+      this.disconnect()
+      return begun
+    }
+    this.recovered.push(begun.recovered)
+    this.position ??= last === undefined ? begun.position : undefined
+    hub.release(subscription)
+    return begun
+  }
+
+  /** A heartbeat: the newest verified offset, for one who is live. */
+  hearVerified(): void {
+    const shown = this.#subscription && this.#hub?.positionOf(this.#subscription)
+    if (!this.isLive || shown === undefined || this.position === undefined) return
+    if (shown.epoch !== this.position.epoch || shown.verified === undefined) return
+    this.position = { ...this.position, verified: shown.verified }
+  }
+
+  disconnect(): void {
+    if (this.#subscription !== undefined) this.#hub?.unsubscribe(this.#subscription)
+    this.#subscription = undefined
+  }
+
+  take(): void {
+    this.canTake = true
+    if (this.#subscription !== undefined) this.#hub?.drained([this.#subscription])
+  }
+
+  deliver(publication: Publication, subscription: Subscription): boolean {
+    if (!this.canTake) return false
+    assert.equal(subscription, this.#subscription)
+    this.heard.push(publication)
+    const { offset, time } = publication
+    const shown = this.#hub?.positionOf(subscription)
+    if (isPattern(this.name)) return true
+    this.position = { ...this.position, epoch: shown?.epoch ?? '', offset, time }
+    return true
+  }
+
+  gap(gap: Gap, subscription: Subscription): void {
+    assert.equal(subscription, this.#subscription)
+    this.heard.push(gap)
+    const { epoch = this.position?.epoch ?? '', offset, before } = gap
+    const at = offset ?? (before === undefined ? this.position?.offset : before - 1)
+    this.position = { epoch, offset: at ?? 0 }
+  }
+
+  ended(): void {
+    this.hasEnded = true
+  }
+}
+
+export function numberOf({ payload }: Publication): number {
+  return Number(new TextDecoder().decode(payload))
+}
