@@ -166,5 +166,5 @@ function pause(clock: Clock, ms: number): Promise<void> {
 
 function open({ counters }: Node): number {
   const { websocket, sse, poll } = counters.connections
-  return websocket + sse + poll + counters.publishesPending
+  return websocket + sse + poll + counters.requestsPending
 }

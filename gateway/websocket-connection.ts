@@ -93,11 +93,10 @@ export class WebSocketConnection
   }
 
   message(bytes: ArrayBuffer, isBinary: boolean): void {
-    const { counters, settings } = this.node
-    counters.framesReceived += 1
+    this.node.counters.framesReceived += 1
     if (isBinary !== this.format.isBinary) return this.close('protocol_error')
     if (!this.#takeFrame()) return
-    const { frameBytesMax } = settings
+    const { frameBytesMax } = this.node.settings
     if (bytes.byteLength > frameBytesMax) {
       return this.fail(undefined, 'too_large', `A frame has at most ${frameBytesMax} bytes.`)
     }
@@ -135,9 +134,8 @@ export class WebSocketConnection
 
   /** A name that it may subscribe, and has not. */
   subscribe(name: Channel | Pattern): Subscription | FrameRefusal {
-    const { subscriptionsMax } = this.node.settings
-    const isFull = this.#subscriptions.length >= subscriptionsMax
-    if (isFull) return tooManySubscriptions(subscriptionsMax)
+    const { subscriptionsMax: countMax } = this.node.settings
+    if (this.#subscriptions.length >= countMax) return tooManySubscriptions(countMax)
     const subscription = this.node.hub.subscribe(name, this)
     if (subscription === undefined) return noRoom
     this.#subscriptions.push(subscription)
