@@ -38,6 +38,7 @@ export interface Config {
   readonly natsKeyFile: string | undefined
   readonly subjectPrefix: string
   readonly namespaces: Namespaces
+  readonly provision: boolean
   /** All of them are good: a rotation has two for a while. */
   readonly jwtSecrets: readonly string[]
   readonly jwtPublicKeyFiles: readonly string[]
@@ -153,6 +154,11 @@ export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } 
   natsKeyFile: optional('TIDEGATE_NATS_KEY_FILE', readableFile, 'key of the client certificate'),
   subjectPrefix: text('TIDEGATE_SUBJECT_PREFIX', 'rt', subjectPrefix, 'first part of each subject'),
   namespaces: namespacesSetting,
+  provision: flag(
+    'TIDEGATE_PROVISION',
+    false,
+    'make and update the streams of durable namespaces at the start, as `tidegate provision` does',
+  ),
 
   jwtSecrets: secret(
     list('TIDEGATE_JWT_SECRET', whiteSpace, hmacSecret, 'secret of HS256, HS384 and HS512 tokens'),

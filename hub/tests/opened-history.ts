@@ -5,11 +5,16 @@ import { join } from 'node:path'
 import type { Broker } from '../broker.js'
 import type { HistoryLayout } from '../history-layout.js'
 import type { History, HistoryEvent } from '../history.js'
-import { JetStreamHistory } from '../jetstream-history.js'
+import {
+  defaultJetStreamTimeouts,
+  JetStreamHistory,
+  type JetStreamTimeouts,
+} from '../jetstream-history.js'
 import { StreamProvisioner } from '../jetstream-provision.js'
 import { streamName, wantedStreams } from '../jetstream-stream.js'
 import { MemoryBroker } from '../memory-broker.js'
 import { createNatsBroker, type NatsBroker } from '../nats-broker.js'
+import type { NatsMessage } from '../nats-message.js'
 import { defaultHistory, type HistorySettings, type Namespaces } from '../namespaces.js'
 import { startNats, type NatsServer, type TestScope } from './nats-server.js'
 import { started } from './opened-broker.js'
@@ -93,6 +98,21 @@ export interface OpenedJetStream extends OpenedHistory {
   readonly history: JetStreamHistory
 }
 
+export interface JetStreamChoices {
+  readonly layout?: HistoryLayout
+  readonly timeouts?: JetStreamTimeouts
+  /** What the reads connection receives and loses. */
+  readonly isLost?: (message: NatsMessage) => boolean
+}
+
+function losing(reader: NatsBroker, isLost: (message: NatsMessage) => boolean): void {
+  const subscribe = reader.subscribe.bind(reader)
+  reader.subscribe = (subject, receive) =>
+    subscribe(subject, (message) => {
+      if (!isLost(message)) receive(message)
+    })
+}
+
 /** Timers that wait for a server run 12 times as fast, so that tests are quick. */
 const quickClock = {
   ...realClock,
@@ -102,7 +122,11 @@ const timeouts = { connectMs: 2_000, pingIntervalMs: 15_000 }
 
 export async function openJetStreamHistory(
   scope: TestScope,
-  layout: HistoryLayout = testLayout(),
+  {
+    layout = testLayout(),
+    timeouts: historyTimeouts = defaultJetStreamTimeouts,
+    isLost,
+  }: JetStreamChoices = {},
 ): Promise<OpenedJetStream> {
   const server = await startNats(scope, { jetStream: true })
   let service = await server.connect({ reconnect: false })
@@ -110,8 +134,11 @@ export async function openJetStreamHistory(
   const options = { url: server.url }
   const broker = await createNatsBroker(options, quickClock, Math.random, timeouts)
   const reader = await createNatsBroker(options, quickClock, Math.random, timeouts)
-  const parts = { publisher: broker, reader, layout, clock: quickClock, random: Math.random }
-  const history = new JetStreamHistory(parts)
+  if (isLost !== undefined) losing(reader, isLost)
+  const history = new JetStreamHistory({
+    ...{ publisher: broker, reader, layout, clock: quickClock, random: Math.random },
+    timeouts: historyTimeouts,
+  })
   scope.after(() => history.close())
   scope.after(() => broker.close())
   await started(broker)
