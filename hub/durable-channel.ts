@@ -8,8 +8,6 @@ import type { ChannelRepair } from './repair.js'
 export class DurableChannel {
   readonly name: Channel
   readonly chain: Chain = new Chain()
-  /** Up to where the history had been looked at when the chain began. */
-  base = 0
   /** Undefined: it is here for a pattern's sake only. */
   interest: Interest | undefined = undefined
   /** Of the patterns that cover it. */

@@ -112,9 +112,18 @@ export class DurableChannels {
     this.#deliver(channel, toPublication(stored, chain.offset))
   }
 
+  /** It is the oldest that its channel keeps: what lay before it and was not seen is gone. */
+  tellExpired({ channel: name, offset }: StoredPublication): void {
+    const channel = this.#channels.get(name) ?? this.#ofPattern(name, offset)
+    const { seen } = channel.chain
+    if (seen + 1 >= offset) return
+    this.tellGap(channel, { reason: 'expired', after: seen, before: offset })
+  }
+
   /** The history was looked at up to `asOf`: what is held may go, if it follows. */
   releaseHeld(channel: DurableChannel): void {
     for (const publication of channel.takeHeld()) this.#take(channel, publication)
+    for (const catchUp of channel.interest?.catching ?? []) catchUp.pump()
   }
 
   /** Everybody hears that a stretch is missing; who is behind reads it for themselves. */
@@ -143,6 +152,11 @@ export class DurableChannels {
     const channel = new DurableChannel(name, patterns)
     this.#channels.set(name, channel)
     this.#unowned += 1
+    // It has been followed all along, and begins where the oldest of its patterns did.
+    const bases = patterns.map(({ base }) => base).filter((base) => base !== -1)
+    if (bases.length > 0) {
+      channel.chain.begin(Math.max(this.#owner.verified, Math.min(...bases)), undefined)
+    }
     return channel
   }
 
@@ -151,18 +165,11 @@ export class DurableChannels {
     this.#unowned -= 1
   }
 
-  /** A channel that came through a pattern begins where the oldest of its patterns does. */
   #ofPattern(name: Channel, offset: number): DurableChannel {
     const known = this.#channels.get(name)
     if (known !== undefined) return known
     if (this.#unowned >= this.#owner.patternChannelsMax) this.#overflow(offset)
-    const channel = this.#create(name)
-    const bases = channel.patterns.map(({ base }) => base).filter((base) => base !== -1)
-    if (bases.length > 0) {
-      channel.base = Math.max(this.#owner.verified, Math.min(...bases))
-      channel.chain.begin(channel.base, undefined)
-    }
-    return channel
+    return this.#create(name)
   }
 
   /** More channels than may be followed: what was known of them is forgotten, and that is said. */

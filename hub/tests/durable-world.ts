@@ -322,7 +322,10 @@ export class Client implements Subscriber {
     const shown = this.#subscription && this.#hub?.positionOf(this.#subscription)
     if (!this.isLive || shown === undefined || this.position === undefined) return
     if (shown.epoch !== this.position.epoch || shown.verified === undefined) return
-    this.position = { ...this.position, verified: shown.verified }
+    const { verified } = shown
+    // A pattern's position is the verified offset, and nothing else.
+    const offset = isPattern(this.name) ? verified : this.position.offset
+    this.position = { ...this.position, offset, verified }
   }
 
   disconnect(): void {
