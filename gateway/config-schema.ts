@@ -297,7 +297,7 @@ export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } 
     limits.recoveryCountMax,
     1,
     100_000,
-    'publications of one recovery; what is beyond it is told as a gap',
+    'publications of one recovery; what is beyond it is a gap',
   ),
   recoveryBytesMax: integer(
     'TIDEGATE_RECOVERY_BYTES_MAX',

@@ -74,7 +74,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { observeDelay = () => {} } = options
   const { deliveries } = options.counters
   const delivered = whenRisen(() => deliveries.websocket + deliveries.sse, observeDelay)
-  const answered = whenRisen(() => options.hub.counters.deliveries, observeDelay)
+  const { counters, durable } = options.hub
+  const received = (): number => counters.deliveries + durable.counters.deliveries
+  const answered = whenRisen(received, observeDelay)
   const node: Node = {
     id: randomBytes(8).toString('hex'),
     settings,
@@ -86,7 +88,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     flushQueue: new FlushQueue(delivered, forget, onInternalError),
     answerQueue: new FlushQueue(answered, undefined, onInternalError),
     catchUpQueue: new CatchUpQueue(onInternalError),
-    heartbeats: new Heartbeats(options.hub.durable),
+    heartbeats: new Heartbeats(durable),
     wheel: new DueWheel(clock, onInternalError),
     outbox: new OutboxBudget(settings.outboxBytesMax, settings.outboxesBytesMax),
     origins: new Origins(settings.allowedOrigins),

@@ -100,8 +100,9 @@ export class DurableNamespaces {
     return this.#namespaces.values()
   }
 
-  get planners(): Iterable<RecoveryPlanner> {
-    return this.#planners.values()
+  /** By namespace. */
+  get planners(): ReadonlyMap<string, RecoveryPlanner> {
+    return this.#planners
   }
 
   /** Undefined: channels of that namespace are ephemeral. */
