@@ -77,7 +77,10 @@ test('a node that provisions makes its stream, and its histories are there over 
     TIDEGATE_PROVISION: 'true',
     TIDEGATE_ADMIN_PORT: String(adminPort),
   })
-  assert.match(String((await node.logged('history_notice'))['notices']), /^Stream rt_default: created/)
+  assert.match(
+    String((await node.logged('history_notice'))['notices']),
+    /^Stream rt_default: created/,
+  )
   await node.logged('history_available')
   assert.deepEqual(await readiness(adminPort), { status: 200, ready: true })
   const headers = { Authorization: `Bearer ${await mint(t, '--publish', '>', '--subscribe', '>')}` }
