@@ -1,4 +1,4 @@
-/** How the configuration says to reach NATS, and how its faults are told in the names of settings. */
+/** How the configuration says to reach NATS; its faults are told in the names of settings. */
 import { variableOf, type Config } from '../gateway/config.js'
 import type { NatsOptions } from '../hub/nats-options.js'
 

@@ -136,7 +136,9 @@ export class CatchUp implements RoundOwner {
 
   /** It could not be read, and may be tried again. */
   retry(): void {
-    if (!this.subscription.isOver && this.#round === undefined) this.#read()
+    const { isOver, catchUp } = this.subscription
+    // It may have been read for another reason meanwhile, and be live.
+    if (!isOver && catchUp === this && this.#round === undefined) this.#read()
   }
 
   cancel(): void {
@@ -213,7 +215,7 @@ export class CatchUp implements RoundOwner {
     this.#position = positionAfter(this.#gapBefore, this.#position)
   }
 
-  /** By its leader's word the history ends before what was shown: it is not the one it was. */
+  /** The history ends before what was shown, or has another publication there: it is not the one. */
   #startOver(): void {
     if (this.#namespace.epoch !== undefined) this.#moveTo(this.#namespace.epoch)
     this.#read()
@@ -233,6 +235,7 @@ export class CatchUp implements RoundOwner {
     this.#held = this.#held?.filter(({ offset }) => offset > outcome.asOf)
     if (wanted.kind === 'after') {
       const completeness = round.completeness(outcome, this.#namespace.settings.messagesPerChannel)
+      if (completeness === 'new_epoch') return this.#startOver()
       this.#noteGaps(completeness, outcome)
       const result = this.#isComplete ? 'recovered' : 'not_recovered'
       this.#namespace.countRecovery(result, 'history')
@@ -266,12 +269,10 @@ export class CatchUp implements RoundOwner {
     return { epoch, offset: first === undefined ? 0 : first.offset - 1 }
   }
 
-  #noteGaps(completeness: Completeness, { asOf, isWhole }: Read): void {
-    const { epoch, offset } = this.#position
+  #noteGaps(completeness: Exclude<Completeness, 'new_epoch'>, { asOf, isWhole }: Read): void {
+    const { offset } = this.#position
     const first = this.#backlog[0]?.offset ?? asOf + 1
-    if (completeness === 'new_epoch') {
-      this.#gapBefore ??= { reason: completeness, after: offset, epoch, offset }
-    } else if (this.subscription.interest.pattern !== undefined) {
+    if (this.subscription.interest.pattern !== undefined) {
       // Of one channel more may have been removed than of another: it can be anywhere in between.
       if (isWhole && completeness === 'complete') return
       const reason = isWhole ? 'expired' : 'recovery_limit'

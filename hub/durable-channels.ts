@@ -24,7 +24,7 @@ export interface ChannelsOwner {
   readonly patternChannelsMax: number
   readonly rings: Rings
   readonly counters: DurableCounters
-  /** A live publication shows that the history is at least this long. */
+  /** A publication that was delivered shows that the history is at least this long. */
   heard(offset: number): void
   /** What came live cannot be of the history that is known. */
   suspect(): void
@@ -33,8 +33,6 @@ export interface ChannelsOwner {
   /** It had no room for a publication: it is no longer live. */
   fell(subscription: Subscription, before: Link & { readonly seen: number }): void
 }
-
-const heldBytesMax = 262_144
 
 export class DurableChannels {
   readonly #owner: ChannelsOwner
@@ -97,7 +95,6 @@ export class DurableChannels {
       counters.unreadable += 1
       return
     }
-    this.#owner.heard(headers.offset)
     const channel = interest.durable ?? this.#ofPattern(name, headers.offset)
     if (headers.offset <= channel.chain.seen) return this.#seen(channel, headers)
     this.#take(channel, publicationOf(name, message, headers))
@@ -197,7 +194,7 @@ export class DurableChannels {
     const { verified, isVerifiedYoung } = this.#owner
     const { chain } = channel
     if (!chain.hasBegun || channel.held !== undefined) {
-      return channel.hold(publication, heldBytesMax)
+      return channel.hold(publication)
     }
     switch (chain.judge(publication.offset, publication.previous, verified, isVerifiedYoung)) {
       case 'seen':
@@ -205,7 +202,7 @@ export class DurableChannels {
       case 'next':
         return this.#deliver(channel, publication)
       case 'gap':
-        channel.hold(publication, heldBytesMax)
+        channel.hold(publication)
         return this.#owner.repair(channel)
     }
   }
@@ -214,6 +211,7 @@ export class DurableChannels {
     const { chain, interest, patterns } = channel
     const { seen, offset, time, isEnd } = chain
     chain.advance(publication)
+    this.#owner.heard(publication.offset)
     if (publication.payload.length > this.#owner.publicationBytesMax) {
       this.#owner.counters.tooLarge += 1
       const before = publication.offset + 1

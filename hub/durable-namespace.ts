@@ -342,7 +342,7 @@ export class DurableNamespace {
       return 'same'
     }
     if (state.epoch !== this.epoch) {
-      this.#reset(state, 0)
+      this.#reset(state)
       return 'other'
     }
     if (state.last >= this.#known) {
@@ -362,12 +362,15 @@ export class DurableNamespace {
     const state = await this.state()
     this.#isAsking = false
     if (state === undefined || state.epoch !== this.epoch) return this.verify()
-    if (state.last < known) this.#reset(state, state.last)
+    if (state.last < known) this.#reset(state)
     else this.#known = Math.max(this.#known, state.last)
   }
 
-  /** What is kept after `base` is new to everybody. */
-  #reset({ epoch, last }: HistoryState, base: number): void {
+  /**
+   * Everything that is kept is given to everybody, after a gap. Of a history that was rewound some of
+   * it may have been given before: up to where it is the old one, nobody can tell.
+   */
+  #reset({ epoch, last }: HistoryState): void {
     this.counters.newEpochs += 1
     this.epoch = epoch
     this.#known = last
@@ -381,20 +384,20 @@ export class DurableNamespace {
       const hasBegun = chain.hasBegun
       chain.forget()
       if (!hasBegun) continue
-      chain.begin(base, undefined)
-      if (interest !== undefined) this.#tellNewEpoch(interest, epoch, base, after)
+      chain.begin(0, undefined)
+      if (interest !== undefined) this.#tellNewEpoch(interest, epoch, after)
     }
     for (const pattern of this.#channels.patterns) {
       const after = Math.max(pattern.base, this.verified)
-      if (pattern.base !== -1) pattern.base = base
-      this.#tellNewEpoch(pattern, epoch, base, after)
+      if (pattern.base !== -1) pattern.base = 0
+      this.#tellNewEpoch(pattern, epoch, after)
     }
-    this.#verification.reset(base)
+    this.#verification.reset(0)
     this.verify()
   }
 
-  #tellNewEpoch(interest: Interest, epoch: string, offset: number, after: number): void {
-    const gap = { reason: 'new_epoch', after, epoch, offset } as const
+  #tellNewEpoch(interest: Interest, epoch: string, after: number): void {
+    const gap = { reason: 'new_epoch', after, epoch, offset: 0 } as const
     for (const subscription of interest.subscriptions) {
       subscription.subscriber.gap(gap, subscription)
     }

@@ -99,7 +99,8 @@ export class Verification {
   /** Resolves with the offset that it was looked at up to; undefined: that could not be done. */
   repair(channel: DurableChannel): Promise<number | undefined> {
     if (channel.repair !== undefined) return channel.repair.ended
-    const repair = new ChannelRepair(channel, this.#from(channel), this.verified, (outcome) =>
+    const floor = Math.max(this.verified, channel.heldUpTo)
+    const repair = new ChannelRepair(channel, this.#from(channel), floor, (outcome) =>
       this.#repaired(repair, outcome),
     )
     channel.repair = repair
@@ -166,7 +167,7 @@ export class Verification {
     if (channel.repair === undefined) return
     channel.repair = undefined
     const isRead = outcome.ok && this.#owner.learn(outcome.state) === 'same'
-    if (!outcome.ok && outcome.code === 'rewound') this.#owner.learn(outcome.state)
+    if (!outcome.ok && outcome.code === 'rewound') this.#dropGhosts(channel, outcome.state)
     if (!isRead) {
       if (channel.held !== undefined) this.#repairLater(channel)
       return end(undefined)
@@ -177,6 +178,15 @@ export class Verification {
       channel.hasSpilled = false
       void this.repair(channel).then(end)
     } else end(outcome.asOf)
+  }
+
+  /** What is held is not of this history, by its leader's word: of an older one, or forged. */
+  #dropGhosts(channel: DurableChannel, state: HistoryState): void {
+    if (this.#owner.learn(state) !== 'same') return
+    for (const publication of channel.takeHeld()) {
+      if (publication.offset <= state.last) channel.hold(publication)
+      else this.#owner.counters.unreadable += 1
+    }
   }
 
   #repairLater(channel: DurableChannel): void {

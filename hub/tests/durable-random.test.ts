@@ -35,35 +35,51 @@ class Witness {
   readonly client: Client
   /** The offset after which it is owed everything; undefined: it has never been connected. */
   from: number | undefined = undefined
+  /** Of the history at that time. */
+  generation = 0
 
   constructor(client: Client) {
     this.client = client
   }
 
-  async connect(node: WorldNode): Promise<void> {
+  async connect(world: World, node: WorldNode): Promise<void> {
+    const { generation } = world
     const begun = await this.client.connect(node)
-    if (begun.ok && begun.isDurable) this.from ??= begun.position.offset
+    if (!begun.ok || !begun.isDurable || this.from !== undefined) return
+    this.from = begun.position.offset
+    this.generation = generation
   }
 
   check(world: World): void {
     const { name, heard, gaps } = this.client
     const isPattern = name.includes('*')
     const numbers = new Set<number>()
+    const ofEpoch = new Set<number>()
     const last = new Map<string, number>()
     for (const one of heard) {
+      // What came before the node knew better comes again with all of the new history.
+      if ('reason' in one && one.reason === 'new_epoch')
+        for (const kept of [ofEpoch, last]) kept.clear()
       if (!('payload' in one)) continue
       const number = numberOf(one)
       // What was delivered beyond a pattern's verified offset may come again: the client drops what
       // is not newer than the newest of its channel.
       if (isPattern && number <= (last.get(one.channel) ?? -1)) continue
-      assert.ok(!numbers.has(number), `${name}: ${number} came twice`)
+      assert.ok(!ofEpoch.has(number), `${name}: ${number} came twice`)
       assert.ok(number > (last.get(one.channel) ?? -1), `${name}: ${number} came too late`)
       numbers.add(number)
+      ofEpoch.add(number)
       last.set(one.channel, number)
     }
-    for (const { channel, number, offset } of world.stored) {
-      if (this.from === undefined || offset <= this.from || !covers(name, channel)) continue
-      const isCovered = gaps.some((gap) => isWithin(gap, offset))
+    const newest = gaps.findLastIndex(({ reason }) => reason === 'new_epoch')
+    for (const { channel, number, offset, generation } of world.stored) {
+      if (this.from === undefined || !covers(name, channel)) continue
+      if (generation < this.generation) continue
+      if (generation === this.generation && offset <= this.from) continue
+      // A new epoch says that what was not received of the ones before is lost.
+      const isOfNewest = generation === world.generation
+      const said = isOfNewest ? gaps.slice(newest + 1) : gaps
+      const isCovered = said.some((gap) => isWithin(gap, offset)) || (!isOfNewest && newest >= 0)
       assert.ok(numbers.has(number) || isCovered, `${name}: ${number} at ${offset} is missing`)
     }
   }
@@ -107,7 +123,7 @@ class Story {
     await world.settle(2_000)
     for (const witness of witnesses) {
       witness.client.canTake = true
-      await witness.connect(this.#random.pick(nodes))
+      await witness.connect(world, this.#random.pick(nodes))
     }
     await world.settle(3_000)
     for (const channel of channels) await world.publish(channel)
@@ -130,12 +146,16 @@ class Story {
     for (const witness of witnesses) {
       const chance = random.next()
       if (chance < 0.15) witness.client.disconnect()
-      else if (chance < 0.35) await witness.connect(random.pick(nodes))
+      else if (chance < 0.35) await witness.connect(world, random.pick(nodes))
       else if (chance < 0.45) witness.client.canTake = false
       else if (chance < 0.6) witness.client.take()
       else witness.client.hearVerified()
     }
     if (isAway) world.history.switchTo(true)
+    if (random.next() < this.#odds.renewed) {
+      world.renew()
+      await world.settle(50)
+    }
     for (let left = random.upTo(6); left > 0; left -= 1) {
       // The last of them is quiet.
       await world.publish(channels[random.upTo(channels.length - 2)] as string)
@@ -146,7 +166,7 @@ class Story {
   }
 }
 
-for (let seed = 1; seed <= 150; seed += 1) {
+for (let seed = 1; seed <= 12; seed += 1) {
   test(`with room enough nothing is lost, doubled or told as a gap (seed ${seed})`, async (t) => {
     const story = new Story(seed, harsh, 5)
     const witnesses = await story.run(t, { ringCountMax: 3 })
@@ -154,8 +174,14 @@ for (let seed = 1; seed <= 150; seed += 1) {
   })
 
   test(`under tight limits whatever is lost is named by a gap (seed ${seed})`, async (t) => {
-    const story = new Story(seed * 7919, harsh, 5)
+    // A replica that lags removes late, too, which the one here does not.
+    const story = new Story(seed * 7919, harsh, 0)
     const settings = { messagesPerChannel: 4, maxAgeSeconds: 120 }
     await story.run(t, { ringCountMax: 2, settings, limits: { recoveryCountMax: 3 } })
+  })
+
+  test(`of a history that is made anew nothing is lost unsaid (seed ${seed})`, async (t) => {
+    const story = new Story(seed * 104_729, { ...harsh, renewed: 0.1 }, 0)
+    await story.run(t, { ringCountMax: 3 })
   })
 }

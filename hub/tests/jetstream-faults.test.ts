@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { StoredPublication } from '../history.js'
 import type { NatsMessage } from '../nats-message.js'
-import { api, openJetStreamHistory, provisioned, testLayout } from './opened-history.js'
+import { askJetStream, streamInfo } from './jetstream-api.js'
+import { openJetStreamHistory, provisioned, testLayout } from './opened-history.js'
 import type { OpenedJetStream } from './opened-history.js'
 import { channel, linesOf, mib, readAll, scanned, storeMany } from './read-history.js'
 import { until, untilAnswered } from './until.js'
@@ -34,7 +35,7 @@ async function deleted(t: TestContext): Promise<void> {
   await storeMany(opened, 'orders.1', 3)
   const before = await history.state('orders')
   const service = await server.connect()
-  await api(service, 'STREAM.DELETE.rt_orders')
+  await askJetStream(service, 'STREAM.DELETE.rt_orders')
   await until(() => reasonsOf(opened).length > 0)
   assert.deepEqual(reasonsOf(opened), ['the stream does not exist: run `tidegate provision`'])
   assert.equal(await history.state('orders'), undefined)
@@ -55,9 +56,9 @@ test('a stream that became unfit is used no more until it is mended', bounded, a
   const opened = await openJetStreamHistory(t)
   const { history, server, events } = opened
   const service = await server.connect()
-  const { config } = await api(service, 'STREAM.INFO.rt_orders')
-  const { republish: _republish, ...deaf } = config as Record<string, unknown>
-  await api(service, 'STREAM.UPDATE.rt_orders', deaf)
+  const { config } = await streamInfo(service, 'rt_orders')
+  const { republish: _republish, ...deaf } = config
+  await askJetStream(service, 'STREAM.UPDATE.rt_orders', deaf)
   await until(() => reasonsOf(opened).length > 0)
   assert.match(reasonsOf(opened)[0] ?? '', /unfit \(republish: none → rt\.pub\.> to rt\.live\.>\)/)
   assert.ok(events.some(({ type }) => type === 'changed'))
@@ -71,9 +72,9 @@ test('a stream that became unfit is used no more until it is mended', bounded, a
 test('a change that harms nothing is told, and the history stays', async (t) => {
   const opened = await openJetStreamHistory(t)
   const service = await opened.server.connect()
-  const { config } = await api(service, 'STREAM.INFO.rt_orders')
-  const changed = { ...(config as object), max_age: 7_200 * 1_000_000_000 }
-  await api(service, 'STREAM.UPDATE.rt_orders', changed)
+  const { config } = await streamInfo(service, 'rt_orders')
+  const changed = { ...config, max_age: 7_200 * 1_000_000_000 }
+  await askJetStream(service, 'STREAM.UPDATE.rt_orders', changed)
   await until(() => opened.events.some(({ type }) => type === 'changed'))
   assert.deepEqual(reasonsOf(opened), [])
   assert.ok(await opened.history.state('orders'))
@@ -173,7 +174,7 @@ test('what was published to a subject that is no channel is passed over', async 
 test('a listener that answers requests is not taken for the stream', async (t) => {
   const opened = await openJetStreamHistory(t)
   const service = await opened.server.connect()
-  await api(service, 'STREAM.DELETE.rt_orders')
+  await askJetStream(service, 'STREAM.DELETE.rt_orders')
   service.subscribe('rt.pub.orders.>', {
     callback: (_error, message) => void message.respond('{"stream":"another","seq":7}'),
   })
@@ -190,3 +191,32 @@ test('a history that is closed answers nothing more, and nobody waits for it', a
   assert.equal(await history.state('orders'), undefined)
   assert.equal(await history.scan('orders', 1, () => {}).ended, undefined)
 })
+
+/** What deploy/nats gives to a gateway node; advisories only make it quicker. */
+const permissions = (withAdvisories: boolean): string => `
+  subscribe: ["rt.pub.>", "rt.live.>", "_INBOX.>"${
+    withAdvisories ? ', "$JS.EVENT.ADVISORY.STREAM.>"' : ''
+  }]
+  publish: ["rt.pub.>", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*",
+    "$JS.API.DIRECT.GET.*", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.>", "$JS.FC.>"]`
+
+for (const withAdvisories of [true, false]) {
+  const which = withAdvisories ? 'its few permissions' : 'no advisories'
+  test(`a node with ${which} can do everything`, bounded, async (t) => {
+    const user = `{ user: node, password: pw, permissions: { ${permissions(withAdvisories)} } }`
+    const config = `authorization { users: [${user}, { user: all, password: pw }] }`
+    const opened = await openJetStreamHistory(t, { config, user: 'node', admin: 'all' })
+    const { history } = opened
+    assert.equal(await history.state('orders').then((state) => state?.last), 0)
+    const body = new TextEncoder().encode('x')
+    for (let offset = 1; offset <= 300; offset += 1) {
+      assert.deepEqual(await history.publish(one, body, {}), { ok: true, offset })
+    }
+    assert.equal((await history.screen('orders', [one]))?.newest.size, 1)
+    assert.equal((await history.screen('orders', [channel('orders.2')]))?.asOf, 300)
+    assert.equal((await readAll(history, 'orders.*')).publications.length, 100)
+    assert.equal((await scanned(history, 'orders')).publications.length, 100)
+    const errors = opened.events.filter(({ type }) => type === 'error')
+    assert.equal(errors.length > 0, !withAdvisories, JSON.stringify(errors))
+  })
+}

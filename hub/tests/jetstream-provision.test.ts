@@ -11,7 +11,7 @@ import type { HistoryLayout } from '../history-layout.js'
 import { defaultHistory, type HistorySettings, type Namespace } from '../namespaces.js'
 import type { NatsOptions } from '../nats-options.js'
 import { startNats, type NatsServer } from './nats-server.js'
-import { api } from './opened-history.js'
+import { askJetStream, streamInfo } from './jetstream-api.js'
 
 function layoutOf(orders: Partial<HistorySettings> = {}): HistoryLayout {
   const namespaces = new Map<string, Namespace>([
@@ -80,16 +80,16 @@ test('a stream that somebody spoiled is mended, and keeps what they added', asyn
   const provisioner = await provisionerOf(t, server)
   await provision(provisioner)
   const service = await server.connect()
-  const { config } = await api(service, 'STREAM.INFO.rt_orders')
-  const { republish: _republish, ...rest } = config as Record<string, unknown>
+  const { config } = await streamInfo(service, 'rt_orders')
+  const { republish: _republish, ...rest } = config
   const spoiled = { ...rest, allow_direct: false, discard: 'new', description: 'ours' }
-  await api(service, 'STREAM.UPDATE.rt_orders', spoiled)
+  await askJetStream(service, 'STREAM.UPDATE.rt_orders', spoiled)
   const check = await checkOf(provisioner)
   assert.ok(check.type === 'different')
   assert.equal(check.lines.length, 3)
   assert.deepEqual(await provision(provisioner), { ok: true, change: 'updated' })
-  const after = (await api(service, 'STREAM.INFO.rt_orders'))['config']
-  assert.equal((after as Record<string, unknown>)['description'], 'ours')
+  const after = (await streamInfo(service, 'rt_orders')).config
+  assert.equal(after['description'], 'ours')
 })
 
 test('a stream that no update can mend is left alone, with how to mend it', async (t) => {
@@ -106,7 +106,10 @@ test('a stream that no update can mend is left alone, with how to mend it', asyn
 test('another stream that captures the subjects is named', async (t) => {
   const server = await startNats(t, { jetStream: true })
   const service = await server.connect()
-  await api(service, 'STREAM.CREATE.everything', { name: 'everything', subjects: ['rt.>'] })
+  await askJetStream(service, 'STREAM.CREATE.everything', {
+    name: 'everything',
+    subjects: ['rt.>'],
+  })
   const sentence = await refusal(await provisionerOf(t, server))
   assert.match(sentence, /stream everything captures some of rt\.pub\.orders\.> already/)
 })
