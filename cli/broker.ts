@@ -1,18 +1,40 @@
-/** The broker that the configuration asks for. */
-import { variableOf, type Config } from '../gateway/config.js'
+/** The broker that the configuration asks for, and the history over it. */
+import type { Config } from '../gateway/config.js'
 import type { Broker } from '../hub/broker.js'
 import type { Clock } from '../hub/clock.js'
+import type { History } from '../hub/history.js'
+import { JetStreamHistory } from '../hub/jetstream-history.js'
 import { MemoryBroker } from '../hub/memory-broker.js'
-import { createNatsBroker } from '../hub/nats-broker.js'
+import { MemoryHistory } from '../hub/memory-history.js'
+import { createNatsBroker, type NatsBroker } from '../hub/nats-broker.js'
 import { messageOf } from './command.js'
+import { natsOptionsOf, withVariables } from './nats-options.js'
 
-const fileKeys = [
-  'natsCredentialsFile',
-  'natsNkeyFile',
-  'natsCaFile',
-  'natsCertFile',
-  'natsKeyFile',
-] as const
+export interface Store {
+  readonly broker: Broker
+  /** Undefined: no namespace is durable. */
+  readonly history: History | undefined
+}
+
+/** Rejects as `createBroker` does. */
+export async function createStore(
+  config: Config,
+  clock: Clock,
+  random: () => number,
+): Promise<Store> {
+  const isDurable = [...config.namespaces.values()].some(({ history }) => history !== undefined)
+  if (config.natsUrls.length === 0) {
+    const broker = new MemoryBroker()
+    const history = isDurable ? new MemoryHistory({ broker, layout: config, clock }) : undefined
+    return { broker, history }
+  }
+  const publisher = await natsBroker(config, clock, random)
+  if (!isDurable) return { broker: publisher, history: undefined }
+  // Of its own: what a recovery reads must not stand before what is live.
+  const reader = await natsBroker(config, clock, random)
+  const history = new JetStreamHistory({ publisher, reader, layout: config, clock, random })
+  return { broker: publisher, history }
+}
 
 /** Rejects with a sentence, which names the settings, when what leads to NATS cannot be used. */
 export async function createBroker(
@@ -20,29 +42,13 @@ export async function createBroker(
   clock: Clock,
   random: () => number,
 ): Promise<Broker> {
-  if (config.natsUrls.length === 0) return new MemoryBroker()
-  const options = {
-    url: config.natsUrls.join(','),
-    user: config.natsUser,
-    password: config.natsPassword,
-    token: config.natsToken,
-    credentialsFile: config.natsCredentialsFile,
-    nkeyFile: config.natsNkeyFile,
-    caFile: config.natsCaFile,
-    certFile: config.natsCertFile,
-    keyFile: config.natsKeyFile,
-  }
+  return config.natsUrls.length === 0 ? new MemoryBroker() : natsBroker(config, clock, random)
+}
+
+async function natsBroker(config: Config, clock: Clock, random: () => number): Promise<NatsBroker> {
   try {
-    return await createNatsBroker(options, clock, random)
+    return await createNatsBroker(natsOptionsOf(config), clock, random)
   } catch (error) {
     throw new Error(withVariables(messageOf(error), config))
   }
-}
-
-/** The hub knows no variables: it says the path of the file that cannot be used. */
-function withVariables(message: string, config: Config): string {
-  const isNamed = (path: string | undefined): boolean =>
-    path !== undefined && message.split(/[\s,:]+/).includes(path)
-  const variables = fileKeys.filter((key) => isNamed(config[key])).map(variableOf)
-  return `${variables.length === 0 ? 'TIDEGATE_NATS_…' : variables.join(', ')}: ${message}`
 }

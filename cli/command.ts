@@ -9,6 +9,8 @@ export interface Terminal {
   err(line: string): void
   /** All of standard input. */
   readInput(): Promise<Buffer>
+  /** Asks the person who looks on; true at once if there is none. */
+  confirm(question: string): Promise<boolean>
 }
 
 export interface Command {

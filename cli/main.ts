@@ -1,4 +1,5 @@
 /** The `tidegate` command: finds the command that is meant, runs it, answers with its exit code. */
+import { createInterface } from 'node:readline/promises'
 import { buffer } from 'node:stream/consumers'
 import { ConfigError, processEnvironment } from '../gateway/config.js'
 import { CommandError, messageOf, UsageError, type Command, type Terminal } from './command.js'
@@ -22,6 +23,15 @@ const terminal: Terminal = {
   out: (line) => void process.stdout.write(`${line}\n`),
   err: (line) => void process.stderr.write(`${line}\n`),
   readInput: () => buffer(process.stdin),
+  confirm,
+}
+
+async function confirm(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) return true
+  const reader = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await reader.question(`${question} [y/N] `)
+  reader.close()
+  return /^y(?:es)?$/i.test(answer.trim())
 }
 
 function usage(): string {

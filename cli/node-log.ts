@@ -7,6 +7,7 @@ import type { OnKeyEvent } from '../gateway/jwks-source.js'
 import { describeError, type Log, type LogFields } from '../gateway/log.js'
 import type { BrokerEvent } from '../hub/broker.js'
 import type { Clock } from '../hub/clock.js'
+import type { DurableOptions } from '../hub/durable-namespaces.js'
 import { readVersion } from './version.js'
 
 type LoadedEngine = Extract<EngineVerdict, { ok: true }>
@@ -24,15 +25,6 @@ export function logStarting(log: Log, loaded: LoadedConfig, engine: LoadedEngine
     openFilesMaxIsKnown: limit.isKnown,
     settings: describeConfig(loaded) as LogFields,
   })
-  const durable = [...loaded.config.namespaces].filter(([, namespace]) => namespace.isDurable)
-  if (durable.length === 0) return
-  log.write({
-    event: 'setting_notice',
-    namespaces: durable.map(([name]) => name),
-    message:
-      'These namespaces are durable by their configuration, and served as ephemeral ones in this ' +
-      'version: at most once, without history.',
-  })
 }
 
 export function brokerEventLog(log: Log, config: Config): (event: BrokerEvent) => void {
@@ -41,6 +33,17 @@ export function brokerEventLog(log: Log, config: Config): (event: BrokerEvent) =
   return (event) => {
     const { type, ...fields } = event
     log.write({ event: `nats_${type}`, ...fields })
+  }
+}
+
+export function historyEventLog(log: Log): DurableOptions['onEvent'] {
+  return (event) => {
+    if (event.type === 'long_scan') {
+      const { type, ...fields } = event
+      return log.write({ event: type, ...fields })
+    }
+    const { type, ...fields } = event
+    log.write({ event: `history_${type}`, ...fields })
   }
 }
 

@@ -18,9 +18,16 @@ import { watchOverflows } from '../gateway/overflow-watch.js'
 import { systemClock as clock } from '../gateway/system-clock.js'
 import type { Broker } from '../hub/broker.js'
 import { Hub } from '../hub/hub.js'
-import { createBroker } from './broker.js'
-import { brokerEventLog, internalErrorLog, keyEventLog, logStarting } from './node-log.js'
+import { createStore, type Store } from './broker.js'
+import {
+  brokerEventLog,
+  historyEventLog,
+  internalErrorLog,
+  keyEventLog,
+  logStarting,
+} from './node-log.js'
 import { messageOf } from './command.js'
+import { prepareStreams } from './streams.js'
 import { readVersion } from './version.js'
 
 export interface NodeOptions {
@@ -67,12 +74,14 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const log = new Log(loaded.config.logLevel)
   logStarting(log, loaded, engine)
   const links = await createLinks(loaded.config, log)
-  const { broker, authentication } = links
+  const { authentication } = links
   const parts = new NodeParts(loaded.config, log, links, engine.build)
   try {
     const adminPort = await parts.openAdmin()
     const { config, hub, counters, deliveryDelay } = parts
     await firstKeys(authentication, signal)
+    await parts.checkStreams()
+    signal?.throwIfAborted()
     await parts.startHub()
     const gateway = await startGateway({
       engine: engine.engine,
@@ -89,6 +98,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     parts.opened(gateway)
     const { port, nodeId } = gateway
     log.write({ event: 'started', node: nodeId, host: config.host, port, adminPort })
+    const { broker } = links.store
     return { config, port, adminPort, broker, log, close: () => parts.drain() }
   } catch (error) {
     await parts.close()
@@ -98,22 +108,22 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 }
 
 interface Links {
-  readonly broker: Broker
+  readonly store: Store
   readonly authentication: Authentication
 }
 
 /** What reaches out of the process: the faults of both are told at once. */
 async function createLinks(config: Config, log: Log): Promise<Links> {
-  const [broker, authentication] = await Promise.allSettled([
-    createBroker(config, clock, Math.random),
+  const [store, authentication] = await Promise.allSettled([
+    createStore(config, clock, Math.random),
     createAuthentication(config, clock, keyEventLog(log)),
   ])
-  if (broker.status === 'fulfilled' && authentication.status === 'fulfilled') {
-    return { broker: broker.value, authentication: authentication.value }
+  if (store.status === 'fulfilled' && authentication.status === 'fulfilled') {
+    return { store: store.value, authentication: authentication.value }
   }
   if (authentication.status === 'fulfilled') authentication.value.close()
   throw new StartError(
-    [broker, authentication].flatMap((part) => {
+    [store, authentication].flatMap((part) => {
       if (part.status === 'fulfilled') return []
       const reason: unknown = part.reason
       return reason instanceof AuthenticationError ? reason.faults : [messageOf(reason)]
@@ -148,12 +158,21 @@ class NodeParts {
     this.#log = log
     this.#authentication = links.authentication
     this.#engineBuild = engineBuild
+    const { broker, history } = links.store
     this.hub = new Hub({
-      broker: links.broker,
+      broker,
       clock,
       limits: { ...config, lingerMs: config.lingerSeconds * 1000 },
       subjectPrefix: config.subjectPrefix,
       onEvent: brokerEventLog(log, config),
+      ...(history !== undefined && {
+        durable: {
+          history,
+          namespaces: config.namespaces,
+          limits: { ...config, verifyMs: config.verifySeconds * 1000 },
+          onEvent: historyEventLog(log),
+        },
+      }),
     })
     this.onClose(() => links.authentication.close())
   }
@@ -176,7 +195,11 @@ class NodeParts {
       openFilesMax: readFileLimit().openFilesMax,
     })
     this.onClose(() => metrics.close())
-    const server = new AdminServer({ metrics, notReadyReasons: () => this.#notReadyReasons() })
+    const server = new AdminServer({
+      metrics,
+      notReadyReasons: () => this.#notReadyReasons(),
+      warnings: () => this.#warnings(),
+    })
     try {
       const port = await server.listen(adminPort, adminHost)
       this.onClose(() => server.close())
@@ -184,6 +207,13 @@ class NodeParts {
     } catch (error) {
       throw new Error(`Cannot listen on ${adminHost}:${adminPort} (admin): ${messageOf(error)}.`)
     }
+  }
+
+  /** Streams that do not fit stop the start: nobody could subscribe their channels. */
+  async checkStreams(): Promise<void> {
+    const { faults, notices } = await prepareStreams(this.config)
+    if (notices.length > 0) this.#log.write({ event: 'history_notice', notices })
+    if (faults.length > 0) throw new StartError(faults)
   }
 
   async startHub(): Promise<void> {
@@ -213,6 +243,15 @@ class NodeParts {
   #graceEnds(): Promise<false> {
     const graceMs = this.config.shutdownGraceSeconds * 1000
     return new Promise((resolve) => clock.after(graceMs, () => resolve(false)))
+  }
+
+  /**
+   * A history that is away is away for every node: it serves ephemeral channels all the same, and to
+   * take all nodes out of the balancer at once would help nobody.
+   */
+  #warnings(): readonly string[] {
+    const isAway = [...this.hub.durable.all].some(({ isAvailable }) => !isAvailable)
+    return isAway ? ['history_unavailable'] : []
   }
 
   #notReadyReasons(): readonly string[] {

@@ -6,6 +6,8 @@ export interface AdminSources {
   readonly metrics: { readonly contentType: string; read(): Promise<string> }
   /** Why the node is not ready; empty: it is. */
   readonly notReadyReasons: () => readonly string[]
+  /** What it cannot do now, ready or not: no reason to send its connections elsewhere. */
+  readonly warnings: () => readonly string[]
 }
 
 interface Answer {
@@ -69,10 +71,12 @@ export class AdminServer {
   }
 }
 
-function readiness({ notReadyReasons }: AdminSources): Answer {
+function readiness({ notReadyReasons, warnings }: AdminSources): Answer {
   const reasons = notReadyReasons()
-  if (reasons.length === 0) return json(200, { ready: true })
-  return json(503, { ready: false, reasons })
+  const told = warnings()
+  const more = told.length > 0 && { warnings: told }
+  if (reasons.length === 0) return json(200, { ready: true, ...more })
+  return json(503, { ready: false, reasons, ...more })
 }
 
 async function metrics(sources: AdminSources): Promise<Answer> {

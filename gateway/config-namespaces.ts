@@ -1,6 +1,11 @@
 /** The setting `TIDEGATE_NAMESPACES`: which namespaces there are, and what each of them allows. */
 import { z } from 'zod'
-import type { Namespace, Namespaces } from '../hub/namespaces.js'
+import {
+  defaultHistory,
+  type HistorySettings,
+  type Namespace,
+  type Namespaces,
+} from '../hub/namespaces.js'
 import type { Setting } from './config-setting.js'
 
 /** zod's own words do not say what is allowed. */
@@ -43,8 +48,18 @@ const schema = z
   .transform((given): Namespaces => new Map(Object.entries(given).map(entryOf)))
 
 function entryOf([name, given]: [string, z.infer<typeof namespace>]): [string, Namespace] {
-  const isDurable = given.history !== false
-  return [name, Object.freeze({ isDurable, patterns: given.patterns ?? false })]
+  const history = given.history === false ? undefined : historyOf(given.history ?? {})
+  return [name, Object.freeze({ history, patterns: given.patterns ?? false })]
+}
+
+function historyOf(given: z.infer<typeof history>): HistorySettings {
+  return Object.freeze({
+    messagesPerChannel: given.messagesPerChannel ?? defaultHistory.messagesPerChannel,
+    maxAgeSeconds: given.maxAgeSeconds ?? defaultHistory.maxAgeSeconds,
+    maxBytes: given.maxBytes ?? defaultHistory.maxBytes,
+    storage: given.storage ?? defaultHistory.storage,
+    replicas: given.replicas ?? defaultHistory.replicas,
+  })
 }
 
 /** A text that is no JSON is passed on as it is, for the schema to refuse. */
@@ -67,7 +82,7 @@ export const namespacesSetting: Setting<Namespaces> = {
     'JSON of one namespace or more: by name, `history` (`false`, or `messagesPerChannel`, ' +
     '`maxAgeSeconds`, `maxBytes`, `storage` `file` or `memory`, `replicas` 1 to 5) and ' +
     '`patterns` (`true` or `false`)',
-  help: 'the namespaces; a channel of any other is refused',
+  help: 'the namespaces, each with a history unless it is `false`; other channels are refused',
   schema,
   isSecret: false,
 }

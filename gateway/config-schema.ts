@@ -38,6 +38,7 @@ export interface Config {
   readonly natsKeyFile: string | undefined
   readonly subjectPrefix: string
   readonly namespaces: Namespaces
+  readonly provision: boolean
   /** All of them are good: a rotation has two for a while. */
   readonly jwtSecrets: readonly string[]
   readonly jwtPublicKeyFiles: readonly string[]
@@ -65,6 +66,11 @@ export interface Config {
   readonly ringCountMax: number
   readonly ringBytesMax: number
   readonly ringsBytesMax: number
+  readonly recoveryCountMax: number
+  readonly recoveryBytesMax: number
+  readonly recoveriesBytesMax: number
+  readonly patternChannelsMax: number
+  readonly verifySeconds: number
   readonly browserRefusalsPerSecondMax: number
   readonly shutdownGraceSeconds: number
   readonly logLevel: LogLevel
@@ -148,6 +154,11 @@ export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } 
   natsKeyFile: optional('TIDEGATE_NATS_KEY_FILE', readableFile, 'key of the client certificate'),
   subjectPrefix: text('TIDEGATE_SUBJECT_PREFIX', 'rt', subjectPrefix, 'first part of each subject'),
   namespaces: namespacesSetting,
+  provision: flag(
+    'TIDEGATE_PROVISION',
+    false,
+    'make and update the streams of durable namespaces at the start, as `tidegate provision` does',
+  ),
 
   jwtSecrets: secret(
     list('TIDEGATE_JWT_SECRET', whiteSpace, hmacSecret, 'secret of HS256, HS384 and HS512 tokens'),
@@ -281,6 +292,41 @@ export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } 
   ringCountMax: integer('TIDEGATE_RING_COUNT_MAX', 100, 1, 10_000, 'publications of one ring'),
   ringBytesMax: integer('TIDEGATE_RING_BYTES_MAX', 256 * kib, kib, 16 * mib, 'bytes of one ring'),
   ringsBytesMax: integer('TIDEGATE_RINGS_BYTES_MAX', 64 * mib, mib, 64 * gib, 'bytes of all rings'),
+  recoveryCountMax: integer(
+    'TIDEGATE_RECOVERY_COUNT_MAX',
+    limits.recoveryCountMax,
+    1,
+    100_000,
+    'publications of one recovery; what is beyond it is a gap',
+  ),
+  recoveryBytesMax: integer(
+    'TIDEGATE_RECOVERY_BYTES_MAX',
+    limits.recoveryBytesMax,
+    kib,
+    64 * mib,
+    'payload bytes of one recovery, and of one page of a history',
+  ),
+  recoveriesBytesMax: integer(
+    'TIDEGATE_RECOVERIES_BYTES_MAX',
+    64 * mib,
+    mib,
+    64 * gib,
+    'payload bytes of all recoveries, read and not delivered yet',
+  ),
+  patternChannelsMax: integer(
+    'TIDEGATE_PATTERN_CHANNELS_MAX',
+    10_000,
+    1,
+    10_000_000,
+    "channels of a durable namespace that are followed only for a pattern's sake",
+  ),
+  verifySeconds: integer(
+    'TIDEGATE_VERIFY_SECONDS',
+    60,
+    1,
+    3_600,
+    'time between two looks whether every durable channel has everything',
+  ),
   browserRefusalsPerSecondMax: integer(
     'TIDEGATE_BROWSER_REFUSALS_PER_SECOND_MAX',
     10,

@@ -22,8 +22,8 @@ export class Counters {
   readonly gaps: Partial<Record<GapReason, number>> = {}
   subscriptions = 0
   publicationsAccepted = 0
-  /** Requests to publish whose answer waits for the broker. */
-  publishesPending = 0
+  /** Requests to publish, or for a history, whose answer waits for the broker. */
+  requestsPending = 0
   /** Connections closed at their token's expiry. */
   expirations = 0
   /** Exceptions caught at the top of an engine callback: each is a bug. */

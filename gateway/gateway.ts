@@ -7,11 +7,13 @@ import type { Hub } from '../hub/hub.js'
 import { SteadyClock } from '../hub/steady-clock.js'
 import { addAssets, type Assets } from './assets.js'
 import type { Authenticator } from './authenticator.js'
+import { CatchUpQueue } from './catch-up-queue.js'
 import type { Counters } from './counters.js'
 import { CursorScopes } from './cursor-scope.js'
 import { DueWheel } from './due-wheel.js'
 import type { Engine } from './engine.js'
 import { FlushQueue, whenRisen } from './flush-queue.js'
+import { Heartbeats } from './heartbeats.js'
 import type { OnInternalError } from './internal-error.js'
 import type { Node, NodeSettings } from './node.js'
 import { Origins } from './origins.js'
@@ -73,8 +75,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { observeDelay = () => {} } = options
   const { deliveries } = options.counters
   const delivered = whenRisen(() => deliveries.websocket + deliveries.sse, observeDelay)
-  const heard = (): number => hub.counters.deliveries + hub.durable.counters.deliveries
-  const answered = whenRisen(heard, observeDelay)
+  const { counters, durable } = hub
+  const received = (): number => counters.deliveries + durable.counters.deliveries
+  const answered = whenRisen(received, observeDelay)
   const node: Node = {
     id: randomBytes(8).toString('hex'),
     settings,
@@ -85,6 +88,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     counters: options.counters,
     flushQueue: new FlushQueue(delivered, forget, onInternalError),
     answerQueue: new FlushQueue(answered, undefined, onInternalError),
+    catchUpQueue: new CatchUpQueue(onInternalError),
+    heartbeats: new Heartbeats(durable),
     wheel: new DueWheel(clock, onInternalError),
     outbox: new OutboxBudget(settings.outboxBytesMax, settings.outboxesBytesMax),
     origins: new Origins(settings.allowedOrigins),
@@ -95,7 +100,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const app = engine.App()
   if (options.assets !== undefined) addAssets(app, options.assets, node)
-  const isDurable = (name: string): boolean => hub.durable.get(namespaceOf(name)) !== undefined
+  const isDurable = (name: string): boolean => durable.get(namespaceOf(name)) !== undefined
   addRoutes(app, node, new CursorScopes(node.id, isDurable))
   const socket = await listen(app, settings.host, settings.port)
   // The type says "socket", and a listening one is meant.
@@ -165,5 +170,5 @@ function pause(clock: Clock, ms: number): Promise<void> {
 
 function open({ counters }: Node): number {
   const { websocket, sse, poll } = counters.connections
-  return websocket + sse + poll + counters.publishesPending
+  return websocket + sse + poll + counters.requestsPending
 }

@@ -18,6 +18,17 @@ export const eventLevels = {
   /** Once a stretch of attempts. */
   nats_connect_failed: 'warn',
   nats_error: 'warn',
+  /** Of a durable namespace, from now on. */
+  history_available: 'info',
+  /** With the reason; ephemeral channels go on. */
+  history_unavailable: 'warn',
+  /** Its leader or its configuration changed, or it was made anew. */
+  history_changed: 'info',
+  history_error: 'warn',
+  /** What was made or updated at the start, and what could not be looked at. */
+  history_notice: 'info',
+  /** A pass over a history that took longer than a second. */
+  long_scan: 'warn',
   keys_loaded: 'info',
   key_skipped: 'warn',
   keys_failed: 'error',

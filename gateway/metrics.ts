@@ -1,7 +1,8 @@
 /** The metrics of a node: the plain numbers of its hot paths, under their fixed names. */
-import type { HubCounters } from '../hub/hub.js'
+import type { HubCounters } from '../hub/hub-counters.js'
 import { transports, type Counters, type Transport } from './counters.js'
 import type { DelayHistogram } from './delay-histogram.js'
+import { registerHistory, type HistoryGauges } from './history-metrics.js'
 import { MetricReaders, type Samples } from './metric-readers.js'
 import { registerProcessMetrics } from './process-metrics.js'
 
@@ -12,6 +13,7 @@ export interface HubGauges {
   readonly isConnected: boolean
   readonly interestCount: number
   readonly lingeringCount: number
+  readonly durable: HistoryGauges
 }
 
 export interface MetricSources {
@@ -37,6 +39,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   registerTransports(metrics, sources.counters)
   registerGateway(metrics, sources)
   registerHub(metrics, sources.hub)
+  registerHistory(metrics, sources.hub.durable)
   sources.deliveryDelay.register(
     metrics.registry,
     'tidegate_delivery_delay_seconds',
@@ -151,15 +154,16 @@ function registerHub(metrics: MetricReaders, hub: HubGauges): void {
   metrics.counter(
     'tidegate_publications_received_total',
     'Publications received from the broker.',
-    () => hub.counters.publicationsReceived,
+    () => hub.counters.publicationsReceived + hub.durable.counters.received,
   )
   metrics.counters(
     'tidegate_publications_dropped_total',
     'Publications from the broker that were not delivered to anybody.',
     ['reason'],
     () => [
-      [{ reason: 'too_large' }, hub.counters.publicationsTooLarge],
+      [{ reason: 'too_large' }, hub.counters.publicationsTooLarge + hub.durable.counters.tooLarge],
       [{ reason: 'bad_channel' }, hub.counters.publicationsBadChannel],
+      [{ reason: 'unreadable' }, hub.durable.counters.unreadable],
     ],
   )
 }

@@ -3,9 +3,11 @@ import type { Clock } from '../hub/clock.js'
 import type { Hub } from '../hub/hub.js'
 import type { Namespaces } from '../hub/namespaces.js'
 import type { Authenticator } from './authenticator.js'
+import type { CatchUpQueue } from './catch-up-queue.js'
 import type { Counters } from './counters.js'
 import type { DueWheel } from './due-wheel.js'
 import type { FlushQueue } from './flush-queue.js'
+import type { Heartbeats } from './heartbeats.js'
 import type { OnInternalError } from './internal-error.js'
 import type { Origins } from './origins.js'
 import type { OutboxBudget } from './outbox-budget.js'
@@ -47,6 +49,8 @@ export interface Node {
   readonly flushQueue: FlushQueue
   /** Polls to be answered: a queue of their own, because answering unsubscribes. */
   readonly answerQueue: FlushQueue
+  readonly catchUpQueue: CatchUpQueue
+  readonly heartbeats: Heartbeats
   readonly wheel: DueWheel
   readonly outbox: OutboxBudget
   readonly origins: Origins

@@ -21,6 +21,11 @@ export class OutboxBudget {
     return this.bytes > this.#nodeBytesMax ? 0 : this.connectionBytesMax
   }
 
+  /** A history is given in portions: up to here another one may begin. */
+  get portionBytes(): number {
+    return this.connectionBytesMax / 2
+  }
+
   /** At or under it, a connection that was behind is live again. */
   get lowBytes(): number {
     return this.connectionBytesMax / 4

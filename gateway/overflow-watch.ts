@@ -30,7 +30,9 @@ export function watchOverflows(
     Object.values(deliveriesDropped).reduce((sum, dropped) => sum + dropped, 0),
   )
   watch('publications_dropped', () => {
-    return hub.counters.publicationsTooLarge + hub.counters.publicationsBadChannel
+    const { counters, durable } = hub
+    const ephemeral = counters.publicationsTooLarge + counters.publicationsBadChannel
+    return ephemeral + durable.counters.tooLarge + durable.counters.unreadable
   })
   watch('rings_evicted', () => hub.rings.evictions)
 

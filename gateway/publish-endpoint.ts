@@ -3,6 +3,7 @@ import type { HttpResponse } from 'uWebSockets.js'
 import { decodePublishBody } from '../shared/json-codec.js'
 import { publishAccess } from './access.js'
 import { answerFault } from './fault.js'
+import type { HubPublishResult } from '../hub/hub.js'
 import type { Identity } from './identity.js'
 import { brokerAway, retryAfter, type Node } from './node.js'
 import { sendProblem, type Ending, type Problem } from './problem.js'
@@ -40,6 +41,8 @@ export class PublishEndpoint {
   }
 }
 
+type Published = Extract<HubPublishResult, { readonly ok: true }>
+
 const publishersMax = 10_000
 /** The body has not been read to its end: no request can follow on this connection. */
 const unread: Ending = { closesConnection: true }
@@ -72,16 +75,17 @@ function answerPublish(
   res.onAborted(() => {
     isOpen = false
   })
-  node.counters.publishesPending += 1
+  node.counters.requestsPending += 1
   const pending = publish(node, identity, body).finally(() => {
-    node.counters.publishesPending -= 1
+    node.counters.requestsPending -= 1
   })
   pending.then(
-    (problem) => {
-      if (problem === undefined) node.counters.publicationsAccepted += 1
+    (outcome) => {
+      const isPublished = 'ok' in outcome
+      if (isPublished) node.counters.publicationsAccepted += 1
       if (!isOpen) return
-      if (problem !== undefined) refuse(node, res, origin, problem)
-      else sendPublished(node, res, origin)
+      if (isPublished) sendPublished(node, res, origin, outcome.offset)
+      else refuse(node, res, origin, outcome)
     },
     (error: unknown) => {
       if (isOpen) answerFault(node, res, error)
@@ -90,25 +94,24 @@ function answerPublish(
   )
 }
 
-/** Undefined: published. */
 async function publish(
   node: Node,
   identity: Identity,
   body: Uint8Array,
-): Promise<Problem | undefined> {
+): Promise<Published | Problem> {
   const { settings, hub } = node
   const decoded = decodePublishBody(body)
   if (!decoded.ok) return { code: 'bad_request', detail: decoded.message }
-  const { channel, payload, contentType } = decoded.request
+  const { channel, payload, contentType, idempotencyKey } = decoded.request
   const access = publishAccess(channel, identity, settings.namespaces)
   if (!access.ok) return { code: access.code, detail: access.message }
   if (payload.length > settings.publicationBytesMax) {
     const detail = `A publication has at most ${settings.publicationBytesMax} bytes.`
     return { code: 'too_large', detail }
   }
-  const from = { sender: identity.subject, contentType }
+  const from = { sender: identity.subject, contentType, idempotencyKey }
   const result = await hub.publish(access.name, payload, from)
-  return result.ok ? undefined : publishProblem(node, result.code)
+  return result.ok ? result : publishProblem(node, result.code)
 }
 
 /** Why the hub did not take a publication, for frames and for HTTP alike. */
@@ -117,12 +120,18 @@ export function publishProblem(node: Node, code: 'bad_request' | 'broker_unavail
   return { code, detail: 'The content type or the sender cannot be carried in a header.' }
 }
 
-function sendPublished(node: Node, res: HttpResponse, origin: string): void {
+/** `offset`: on a durable channel, which has it then. */
+function sendPublished(
+  node: Node,
+  res: HttpResponse,
+  origin: string,
+  offset: number | undefined,
+): void {
   res.cork(() => {
     res.writeStatus('200 OK')
     res.writeHeader('Content-Type', 'application/json')
     res.writeHeader('Cache-Control', 'no-store')
     node.origins.writeHeaders(res, origin)
-    res.end('{}')
+    res.end(JSON.stringify({ offset }))
   })
 }

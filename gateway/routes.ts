@@ -3,6 +3,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { handleEventStream } from './event-stream-transport.js'
 import { answerFault } from './fault.js'
+import { HistoryEndpoint } from './history-endpoint.js'
 import { handlePoll, handlePollBody, handlePollHead } from './long-poll-transport.js'
 import type { Node } from './node.js'
 import { sendProblem, statusLine, type Problem } from './problem.js'
@@ -14,6 +15,7 @@ type Handler = (res: HttpResponse, request: Request) => void
 
 const eventsPath = '/v1/events'
 const publishPath = '/v1/publish'
+const historyPath = '/v1/history'
 /** How long a browser may remember a preflight's answer. */
 const preflightSeconds = 7200
 
@@ -31,6 +33,9 @@ export function addRoutes(app: TemplatedApp, node: Node, scopes: CursorScopes): 
   const publish = new PublishEndpoint(node)
   route.add(publishPath, 'POST', (res, request) => publish.handle(res, request))
   route.close(publishPath, 'POST, OPTIONS')
+  const history = new HistoryEndpoint(node)
+  route.add(historyPath, 'GET', (res, request) => history.handle(res, request))
+  route.close(historyPath, 'GET, OPTIONS')
   route.notFound()
 }
 

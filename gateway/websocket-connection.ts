@@ -4,45 +4,29 @@ import type { Channel } from '../shared/channel.js'
 import { closeCode, type CloseReason, type FrameCode, type GapReason } from '../shared/codes.js'
 import type { ServerFrame } from '../shared/frames.js'
 import type { Pattern } from '../shared/pattern.js'
+import type { Gap } from '../hub/gap.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscriber } from '../hub/subscriber.js'
 import type { Subscription } from '../hub/subscription.js'
-import { subscribeAccess } from './access.js'
+import type { CatchingUp } from './catch-up-queue.js'
 import type { DueItem } from './due-wheel.js'
 import type { Flushable } from './flush-queue.js'
 import { FrameRates } from './frame-rates.js'
+import { noRoom, tooManyFrames, tooManySubscriptions, type FrameRefusal } from './frame-refusal.js'
+import { gapFrame } from './gap-frame.js'
 import type { Identity } from './identity.js'
 import { expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
 import { Outbox } from './outbox.js'
 import { sendTogether } from './send-together.js'
+import type { SocketData, SocketOwner } from './socket-owner.js'
+import { welcome, type Claimed } from './websocket-welcome.js'
 import type { WireFormat } from './wire-format.js'
-
-/** What the engine keeps with a socket. */
-export interface SocketData {
-  readonly connection: SocketOwner
-}
-
-/** Whoever answers for a socket: a connection, or a refusal that has to be upgraded to be heard. */
-export interface SocketOwner {
-  opened(socket: WebSocket<SocketData>): void
-  message(bytes: ArrayBuffer, isBinary: boolean): void
-  drained(): void
-  closed(): void
-}
-
-/** What an `error` frame says. */
-export interface FrameRefusal {
-  readonly code: FrameCode
-  readonly message: string
-}
 
 /** The connection's side of frame handling; see websocket-frames.ts. */
 export interface FrameHandler {
   (connection: WebSocketConnection, bytes: Uint8Array): void
 }
 
-/** The engine drops what goes over this, pings too: our own marks, at most 1.5 MB, lie below it. */
-export const engineBackpressureMax = 2_097_152
 /** Answers go out even to who is behind: this much is held for one who asks and never reads. */
 const answersBytesMax = 524_288
 
@@ -55,17 +39,9 @@ const joining = 0
 const live = 1
 const behind = 2
 
-const brokerRefused: FrameRefusal = {
-  code: 'broker_unavailable',
-  message: 'The message broker did not take the subscription.',
-}
-
-const noRoom: FrameRefusal = {
-  code: 'overloaded',
-  message: 'This node holds as many channels as it may.',
-}
-
-export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, DueItem {
+export class WebSocketConnection
+  implements SocketOwner, Subscriber, Flushable, CatchingUp, DueItem
+{
   // What a delivery touches stands first and together: a fan-out walks thousands of these.
   readonly node: Node
   readonly format: WireFormat
@@ -77,9 +53,13 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
   identity: Identity
   readonly #handle: FrameHandler
   #subscriptions: Subscription[] = []
-  /** Subscriptions that lost something while behind, and why: told when it is live again. */
+  /** The hub holds something back until there is room. */
+  #isAwaited = false
+  /** Ephemeral subscriptions that lost something while behind, and why: told when it is over. */
   #lossy: Map<Subscription, GapReason> | undefined = undefined
   #heartbeatAt = 0
+  /** Of the verified offsets that a heartbeat has told. */
+  #toldVersion = -1
   /** When the wheel comes by next; an earlier plan that is still in it no longer counts. */
   #visitAt = 0
   /** What was waiting just after the last heartbeat. */
@@ -109,34 +89,30 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     node.counters.connections.websocket += 1
     this.#heartbeatAt = firstHeartbeatAt(node)
     this.#visitBy(Math.min(this.#heartbeatAt, expiryOf(node, this.identity.expiresAt)))
-    const refused = this.#subscribeClaimed()
-    const waits = this.#subscriptions.filter((claimed) => node.hub.confirmed(claimed) !== true)
-    if (waits.length === 0) this.#welcome(refused)
-    else void this.#confirmClaimed(waits, refused)
+    welcome(this)
   }
 
   message(bytes: ArrayBuffer, isBinary: boolean): void {
-    const { counters, settings } = this.node
-    counters.framesReceived += 1
+    this.node.counters.framesReceived += 1
     if (isBinary !== this.format.isBinary) return this.close('protocol_error')
     if (!this.#takeFrame()) return
-    if (bytes.byteLength > settings.frameBytesMax) {
-      const detail = `A frame has at most ${settings.frameBytesMax} bytes.`
-      return this.fail(undefined, 'too_large', detail)
+    const { frameBytesMax } = this.node.settings
+    if (bytes.byteLength > frameBytesMax) {
+      return this.fail(undefined, 'too_large', `A frame has at most ${frameBytesMax} bytes.`)
     }
     this.#handle(this, new Uint8Array(bytes))
-    const { connectionBytesMax } = this.node.outbox
-    if (this.#bufferedBytes() > connectionBytesMax + answersBytesMax) this.close('slow_consumer')
+    this.#closeIfOverfull()
   }
 
   closed(): void {
     this.#socket = undefined
     this.#outbox = Outbox.empty
     this.#lossy = undefined
-    this.node.outbox.adjust(this.#heldBytes, 0)
-    this.node.counters.connections.websocket -= 1
-    this.node.counters.subscriptions -= this.#subscriptions.length
-    for (const subscription of this.#subscriptions) this.node.hub.unsubscribe(subscription)
+    const { outbox, counters, hub } = this.node
+    outbox.adjust(this.#heldBytes, 0)
+    counters.connections.websocket -= 1
+    counters.subscriptions -= this.#subscriptions.length
+    for (const subscription of this.#subscriptions) hub.unsubscribe(subscription)
     this.#subscriptions = []
   }
 
@@ -158,11 +134,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
 
   /** A name that it may subscribe, and has not. */
   subscribe(name: Channel | Pattern): Subscription | FrameRefusal {
-    const { subscriptionsMax } = this.node.settings
-    if (this.#subscriptions.length >= subscriptionsMax) {
-      const message = `A connection has at most ${subscriptionsMax} subscriptions.`
-      return { code: 'too_many_subscriptions', message }
-    }
+    const { subscriptionsMax: countMax } = this.node.settings
+    if (this.#subscriptions.length >= countMax) return tooManySubscriptions(countMax)
     const subscription = this.node.hub.subscribe(name, this)
     if (subscription === undefined) return noRoom
     this.#subscriptions.push(subscription)
@@ -179,28 +152,31 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.node.hub.unsubscribe(subscription)
   }
 
-  deliver(publication: Publication, subscription: Subscription): void {
-    if (this.#state !== live) {
-      if (this.#state === joining) return
-      this.node.counters.deliveriesDropped.websocket += 1
-      this.#lossy ??= new Map()
-      this.#lossy.set(subscription, 'slow_consumer')
-      return
-    }
-    this.node.counters.deliveries.websocket += 1
-    this.#enqueue(this.format.publication(publication))
+  get canTake(): boolean {
+    const hasRoom = this.#hasRoom
+    this.#isAwaited ||= !hasRoom
+    return hasRoom
   }
 
-  gap(reason: GapReason, subscription: Subscription): void {
-    if (this.#state !== live) {
-      if (this.#state === joining) return
-      // Gaps wait as publications do: one for each subscription, however many there were.
-      this.#lossy ??= new Map()
-      if (!this.#lossy.has(subscription)) this.#lossy.set(subscription, reason)
-      return
+  deliver(publication: Publication, subscription: Subscription): boolean {
+    if (this.#state !== live) return this.#miss(subscription)
+    this.node.counters.deliveries.websocket += 1
+    this.#enqueue(this.format.publication(publication))
+    return true
+  }
+
+  gap(gap: Gap, subscription: Subscription): void {
+    const { namespace, name } = subscription.interest
+    if (namespace === undefined && this.#state !== live) {
+      return this.#lose(subscription, gap.reason)
     }
-    this.node.counters.gap(reason)
-    this.send({ type: 'gap', channel: subscription.interest.name, reason })
+    this.node.counters.gap(gap.reason)
+    this.send(gapFrame(name, gap))
+  }
+
+  /** Of a pattern's channels no end is told (PROTOCOL 4.21). */
+  ended({ interest }: Subscription): void {
+    if (interest.channel !== undefined) this.send({ type: 'ended', channel: interest.channel })
   }
 
   send(frame: ServerFrame): void {
@@ -239,6 +215,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
       // Inside a cork the first failing send still says that it went well: look here.
       this.#noteBuffered()
     }
+    if (this.#isAwaited) this.#goOnLater()
   }
 
   drained(): void {
@@ -265,7 +242,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
       socket.cork(() => {
         this.flush()
         socket.ping()
-        socket.send(this.format.heartbeat, this.format.isBinary)
+        if (this.#state !== joining) socket.send(this.#heartbeat(), this.format.isBinary)
       })
       this.#beatBytes = this.#bufferedBytes()
       this.#noteBuffered()
@@ -278,23 +255,7 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.close('draining')
   }
 
-  /**
-   * What is published after the welcome must arrive: so it waits for the broker. If that is away
-   * it does not; the subscriptions stand, and hear of a gap when it is back (PROTOCOL 10.6).
-   */
-  async #confirmClaimed(waits: Subscription[], refused: [string, FrameRefusal][]): Promise<void> {
-    const { hub } = this.node
-    const confirmed = await Promise.all(waits.map((claimed) => hub.confirmed(claimed)))
-    if (!this.isOpen) return
-    for (const [at, claimed] of waits.entries()) {
-      if (confirmed[at] === true || !hub.isConnected) continue
-      this.unsubscribe(claimed)
-      refused.push([claimed.interest.name, brokerRefused])
-    }
-    this.#welcome(refused)
-  }
-
-  #welcome(refused: readonly [string, FrameRefusal][]): void {
+  welcome({ subscriptions, positions, refused }: Claimed): void {
     const { node } = this
     const { frames } = this.#outbox
     this.#outbox = Outbox.empty
@@ -305,25 +266,21 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
       node: node.id,
       expiresAt: this.identity.expiresAt,
       heartbeatSeconds: node.settings.heartbeatSeconds,
-      subscriptions: this.#subscriptions.map(({ interest }) => interest.name),
+      subscriptions: subscriptions.map(({ interest }) => interest.name),
+      ...(positions.length > 0 && { positions: Object.fromEntries(positions) }),
     })
     for (const [name, refusal] of refused) this.sendEnded(name, refusal)
     // Answers to a client that did not wait for the welcome.
     for (const frame of frames) this.#enqueue(frame)
+    for (const subscription of subscriptions) node.hub.release(subscription)
     // The engine has corked the answer to the upgrade: the welcome leaves in the same send.
     this.flush()
   }
 
-  /** The `channels` claim: subscribed without being asked for. Returns what had to be refused. */
-  #subscribeClaimed(): [string, FrameRefusal][] {
-    const { settings } = this.node
-    const refused: [string, FrameRefusal][] = []
-    for (const name of this.identity.permissions.channels) {
-      const access = subscribeAccess(name, this.identity, settings.namespaces)
-      const outcome = access.ok ? this.subscribe(access.name) : access
-      if ('code' in outcome) refused.push([name, outcome])
-    }
-    return refused
+  /** In a turn of its own: see `CatchUpQueue`. */
+  goOn(): void {
+    this.#closeIfOverfull()
+    this.node.hub.drained(this.#subscriptions)
   }
 
   #visitBy(at: number): void {
@@ -350,13 +307,67 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     this.#heldBytes = outbox.adjust(this.#heldBytes, buffered)
     if (buffered > outbox.highBytes) this.#state = behind
     else if (this.#state === behind && buffered <= outbox.lowBytes) this.#goLive()
+    if (this.#isAwaited || this.#isOverfull) this.#goOnLater()
   }
 
   #goLive(): void {
     this.#state = live
     const lossy = this.#lossy ?? []
     this.#lossy = undefined
-    for (const [subscription, reason] of lossy) this.gap(reason, subscription)
+    for (const [subscription, reason] of lossy) this.gap({ reason }, subscription)
+  }
+
+  /** What is durable waits in its history; what is ephemeral is lost. */
+  #miss(subscription: Subscription): boolean {
+    if (subscription.interest.namespace !== undefined) {
+      this.#isAwaited = true
+      return false
+    }
+    if (this.#state === behind) this.node.counters.deliveriesDropped.websocket += 1
+    this.#lose(subscription, 'slow_consumer')
+    return true
+  }
+
+  /** Gaps wait as publications do: one a subscription; publications that were dropped come first. */
+  #lose(subscription: Subscription, reason: GapReason): void {
+    // Before the welcome nothing was promised.
+    if (this.#state === joining) return
+    this.#lossy ??= new Map()
+    if (reason === 'slow_consumer' || !this.#lossy.has(subscription)) {
+      this.#lossy.set(subscription, reason)
+    }
+  }
+
+  /** For another portion of a history. */
+  get #hasRoom(): boolean {
+    const waiting = this.#outbox.bytes + this.#heldBytes
+    return this.#state === live && waiting <= this.node.outbox.portionBytes
+  }
+
+  #goOnLater(): void {
+    if (!this.#isOverfull && !this.#hasRoom) return
+    this.#isAwaited = false
+    this.node.catchUpQueue.add(this)
+  }
+
+  /** What leaves even to who is behind, answers and gaps, has a bound as well. */
+  get #isOverfull(): boolean {
+    return this.#bufferedBytes() > this.node.outbox.connectionBytesMax + answersBytesMax
+  }
+
+  #closeIfOverfull(): void {
+    if (this.#isOverfull) this.close('slow_consumer')
+  }
+
+  /** Who is behind, or is still being given a history, is told later how far it has everything. */
+  #heartbeat(): Uint8Array {
+    const { heartbeats } = this.node
+    if (this.#state !== live || this.#toldVersion === heartbeats.version) {
+      return this.format.heartbeat
+    }
+    const isWhole = this.#subscriptions.every(({ catchUp }) => catchUp === undefined)
+    if (isWhole) this.#toldVersion = heartbeats.version
+    return heartbeats.frame(this.format, this.#subscriptions)
   }
 
   /** Looked at before each heartbeat, which adds a few bytes of its own to those that wait. */
@@ -382,10 +393,8 @@ export class WebSocketConnection implements SocketOwner, Subscriber, Flushable, 
     const now = clock.now()
     const rates = this.#frameRates(now)
     if (rates.takeFrame(now)) return true
-    if (rates.takeAnswer(now)) {
-      const detail = `A connection sends at most ${settings.framesPerSecondMax} frames a second.`
-      this.fail(undefined, 'rate_limited', detail)
-    } else counters.refuse('rate_limited')
+    if (!rates.takeAnswer(now)) counters.refuse('rate_limited')
+    else this.fail(undefined, 'rate_limited', tooManyFrames(settings.framesPerSecondMax))
     return false
   }
 }

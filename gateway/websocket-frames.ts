@@ -1,6 +1,14 @@
 /** What each client frame does (PROTOCOL 4). Everything here answers; nothing here throws. */
-import type { ClientFrame, PublishFrame } from '../shared/frames.js'
+import type { Begun, Subscription } from '../hub/subscription.js'
+import type { ClientFrame, PublishFrame, SubscribeFrame } from '../shared/frames.js'
 import { publishAccess, subscribeAccess } from './access.js'
+import {
+  brokerAway,
+  endedMeanwhile,
+  historyAway,
+  tooManyReaders,
+  type FrameRefusal,
+} from './frame-refusal.js'
 import { publishProblem } from './publish-endpoint.js'
 import type { WebSocketConnection } from './websocket-connection.js'
 
@@ -24,28 +32,43 @@ export function handleFrame(connection: WebSocketConnection, bytes: Uint8Array):
 
 type Frame<Type extends ClientFrame['type']> = Extract<ClientFrame, { readonly type: Type }>
 
-function subscribe(connection: WebSocketConnection, { id, channel }: Frame<'subscribe'>): void {
+function subscribe(connection: WebSocketConnection, frame: SubscribeFrame): void {
+  const { id, channel } = frame
   const { hub, settings } = connection.node
   const access = subscribeAccess(channel, connection.identity, settings.namespaces)
-  if (!access.ok) return connection.fail(id, access.code, access.message)
+  if (!access.ok) return refuse(connection, id, access)
   if (connection.find(channel) !== undefined) {
     return connection.fail(id, 'already_subscribed', `"${channel}" is subscribed already.`)
   }
-  if (!hub.isConnected) return brokerUnavailable(connection, id)
+  if (!hub.isConnected) return refuse(connection, id, brokerAway)
   const subscription = connection.subscribe(access.name)
-  if ('code' in subscription) return connection.fail(id, subscription.code, subscription.message)
-  const confirmed = hub.confirmed(subscription)
-  if (confirmed === true) return connection.send({ type: 'subscribed', id, channel })
-  void confirmed.then((isConfirmed) => {
-    if (!connection.isOpen) return
-    // Unsubscribed or refused by a refresh while the broker was asked: who asked must not wait.
-    if (subscription.index === -1) {
-      return connection.fail(id, 'not_subscribed', 'The subscription has ended meanwhile.')
-    }
-    if (isConfirmed) return connection.send({ type: 'subscribed', id, channel })
+  if ('code' in subscription) return refuse(connection, id, subscription)
+  const begun = hub.begin(subscription, frame)
+  if (!(begun instanceof Promise)) return answerSubscribe(connection, id, subscription, begun)
+  void begun.then((one) => answerSubscribe(connection, id, subscription, one))
+}
+
+/** Where it begins, and only then what comes of it (PROTOCOL 4.19). */
+function answerSubscribe(
+  connection: WebSocketConnection,
+  id: number,
+  subscription: Subscription,
+  begun: Begun,
+): void {
+  if (!connection.isOpen) return
+  // Unsubscribed or refused by a refresh while it was to begin: who asked must not wait.
+  if (subscription.isOver) return refuse(connection, id, endedMeanwhile)
+  const { hub } = connection.node
+  if (!begun.ok) {
     connection.unsubscribe(subscription)
-    brokerUnavailable(connection, id)
-  })
+    if (begun.code === 'overloaded') return refuse(connection, id, tooManyReaders)
+    return refuse(connection, id, hub.isConnected ? historyAway : brokerAway)
+  }
+  const subscribed = { type: 'subscribed', id, channel: subscription.interest.name } as const
+  if (!begun.isDurable) return connection.send(subscribed)
+  const { position, recovered } = begun
+  connection.send({ ...subscribed, ...position, ...(recovered !== undefined && { recovered }) })
+  hub.release(subscription)
 }
 
 function unsubscribe(connection: WebSocketConnection, { id, channel }: Frame<'unsubscribe'>): void {
@@ -58,15 +81,15 @@ function unsubscribe(connection: WebSocketConnection, { id, channel }: Frame<'un
 }
 
 function publish(connection: WebSocketConnection, frame: PublishFrame): void {
-  const { id, contentType } = frame
+  const { id, contentType, idempotencyKey } = frame
   const { hub, settings, counters } = connection.node
   const access = publishAccess(frame.channel, connection.identity, settings.namespaces)
-  if (!access.ok) return connection.fail(id, access.code, access.message)
+  if (!access.ok) return refuse(connection, id, access)
   if (frame.payload.length > settings.publicationBytesMax) {
     const detail = `A publication has at most ${settings.publicationBytesMax} bytes.`
     return connection.fail(id, 'too_large', detail)
   }
-  const from = { sender: connection.identity.subject, contentType }
+  const from = { sender: connection.identity.subject, contentType, idempotencyKey }
   void hub.publish(access.name, frame.payload, from).then((result) => {
     if (!connection.isOpen) return
     if (!result.ok) {
@@ -74,7 +97,8 @@ function publish(connection: WebSocketConnection, frame: PublishFrame): void {
       return connection.fail(id, code, detail)
     }
     counters.publicationsAccepted += 1
-    connection.send({ type: 'published', id })
+    const { offset } = result
+    connection.send({ type: 'published', id, ...(offset !== undefined && { offset }) })
   })
 }
 
@@ -84,7 +108,7 @@ function refresh(connection: WebSocketConnection, { id, token }: Frame<'refresh'
   }
   const { authenticator, settings } = connection.node
   const verdict = authenticator.authenticate(token)
-  if (!verdict.ok) return connection.fail(id, verdict.code, verdict.message)
+  if (!verdict.ok) return refuse(connection, id, verdict)
   const { identity } = verdict
   if (identity.subject !== connection.identity.subject) {
     return connection.fail(id, 'token_invalid', 'The new token is for another subject.')
@@ -103,6 +127,10 @@ function refresh(connection: WebSocketConnection, { id, token }: Frame<'refresh'
   }
 }
 
-function brokerUnavailable(connection: WebSocketConnection, id: number): void {
-  connection.fail(id, 'broker_unavailable', 'The message broker is away; try again shortly.')
+function refuse(
+  connection: WebSocketConnection,
+  id: number,
+  { code, message }: FrameRefusal,
+): void {
+  connection.fail(id, code, message)
 }

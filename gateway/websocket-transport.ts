@@ -15,12 +15,8 @@ import { sendProblem, type Problem } from './problem.js'
 import { KeyedRateLimit } from './rate-limit.js'
 import { copyRequest, hasMore, isOverlong, manyParameters, type Request } from './request.js'
 import { findToken } from './token-source.js'
-import {
-  engineBackpressureMax,
-  WebSocketConnection,
-  type SocketData,
-  type SocketOwner,
-} from './websocket-connection.js'
+import { engineBackpressureMax, type SocketData, type SocketOwner } from './socket-owner.js'
+import { WebSocketConnection } from './websocket-connection.js'
 import { handleFrame } from './websocket-frames.js'
 import { chooseFormat, type WireFormat } from './wire-format.js'
 

@@ -59,10 +59,10 @@ export class CatchUp implements RoundOwner {
   }
 
   get floor(): number {
-    const { epoch, verified } = this.#namespace
-    const own = this.#wanted.kind === 'after' && this.#position.epoch === epoch
+    const namespace = this.#namespace
+    const own = this.#wanted.kind === 'after' && this.#position.epoch === namespace.epoch
     const shown = own ? Math.max(this.#position.offset, this.#position.verified ?? 0) : 0
-    return Math.max(shown, verified, this.#heldAfter)
+    return Math.max(shown, namespace.floorOf(this.subscription.interest), this.#heldAfter)
   }
 
   begin({ position, last }: Start, canRead: boolean): Begun | Promise<Begun> {
@@ -109,6 +109,7 @@ export class CatchUp implements RoundOwner {
     if (this.#held.length < heldCountMax && this.#heldBytes <= heldBytesMax) {
       this.#held.push(publication)
     } else this.#held = undefined
+    this.pump()
   }
 
   /** The chain of its channel, or the base of its pattern, begins after this offset. */
@@ -135,7 +136,9 @@ export class CatchUp implements RoundOwner {
 
   /** It could not be read, and may be tried again. */
   retry(): void {
-    if (!this.subscription.isOver && this.#round === undefined) this.#read()
+    const { isOver, catchUp } = this.subscription
+    // It may have been read for another reason meanwhile, and be live.
+    if (!isOver && catchUp === this && this.#round === undefined) this.#read()
   }
 
   cancel(): void {
@@ -171,9 +174,9 @@ export class CatchUp implements RoundOwner {
     const { interest } = this.subscription
     const wanted = this.#wanted
     if (wanted.kind === 'now') {
-      const here = namespace.here(interest)
-      if (here === undefined) return false
-      this.#position = here
+      const now = namespace.now(interest)
+      if (now === undefined) return false
+      this.#position = now
     } else {
       const found =
         wanted.kind === 'last'
@@ -212,7 +215,7 @@ export class CatchUp implements RoundOwner {
     this.#position = positionAfter(this.#gapBefore, this.#position)
   }
 
-  /** By its leader's word the history ends before what was shown: it is not the one it was. */
+  /** The history ends before what was shown, or has another publication there: it is not the one. */
   #startOver(): void {
     if (this.#namespace.epoch !== undefined) this.#moveTo(this.#namespace.epoch)
     this.#read()
@@ -232,7 +235,8 @@ export class CatchUp implements RoundOwner {
     this.#held = this.#held?.filter(({ offset }) => offset > outcome.asOf)
     if (wanted.kind === 'after') {
       const completeness = round.completeness(outcome, this.#namespace.settings.messagesPerChannel)
-      if (completeness !== 'complete') this.#noteGap(completeness, outcome.asOf)
+      if (completeness === 'new_epoch') return this.#startOver()
+      this.#noteGaps(completeness, outcome)
       const result = this.#isComplete ? 'recovered' : 'not_recovered'
       this.#namespace.countRecovery(result, 'history')
     } else if (this.#backlog.length > 0) this.#position = this.#before(this.#backlog[0])
@@ -253,7 +257,10 @@ export class CatchUp implements RoundOwner {
     const recovered = this.#wanted.kind === 'after' ? this.#isComplete : undefined
     const isEnded =
       interest.durable?.chain.isEnd === true && this.#backlog.length === 0 && this.#isComplete
-    const position = namespace.here(interest) ?? this.#position
+    const here = namespace.here(interest)
+    // A client may have got further on another node than this one has.
+    const isAhead = here === undefined || here.offset < this.#position.offset
+    const position = isAhead ? this.#position : here
     return { ok: true, isDurable: true, position, recovered, isEnded }
   }
 
@@ -262,14 +269,21 @@ export class CatchUp implements RoundOwner {
     return { epoch, offset: first === undefined ? 0 : first.offset - 1 }
   }
 
-  #noteGap(reason: Exclude<Completeness, 'complete'>, asOf: number): void {
-    const { epoch, offset } = this.#position
-    if (reason === 'recovery_limit') {
-      const after = this.#backlog.at(-1)?.offset ?? offset
-      this.#gapAfter = { reason, after, before: asOf + 1 }
-    } else if (this.#gapBefore !== undefined) return
-    else if (reason === 'new_epoch') this.#gapBefore = { reason, after: offset, epoch, offset }
-    else this.#gapBefore = { reason, after: offset, before: this.#backlog[0]?.offset ?? asOf + 1 }
+  #noteGaps(completeness: Exclude<Completeness, 'new_epoch'>, { asOf, isWhole }: Read): void {
+    const { offset } = this.#position
+    const first = this.#backlog[0]?.offset ?? asOf + 1
+    if (this.subscription.interest.pattern !== undefined) {
+      // Of one channel more may have been removed than of another: it can be anywhere in between.
+      if (isWhole && completeness === 'complete') return
+      const reason = isWhole ? 'expired' : 'recovery_limit'
+      this.#gapAfter = { reason, after: offset, before: asOf + 1 }
+      return
+    } else if (completeness === 'expired' && first > offset + 1) {
+      this.#gapBefore ??= { reason: completeness, after: offset, before: first }
+    }
+    if (isWhole) return
+    const after = this.#backlog.at(-1)?.offset ?? offset
+    this.#gapAfter = { reason: 'recovery_limit', after, before: asOf + 1 }
   }
 
   /** True: everything was taken. */
@@ -279,6 +293,7 @@ export class CatchUp implements RoundOwner {
     for (; this.#at < this.#backlog.length; this.#at += 1) {
       if (!subscriber.canTake) return false
       const publication = this.#backlog[this.#at] as Publication
+      if (this.#has(publication)) continue
       const { epoch, verified } = this.#position
       const { offset, time, isEnd } = publication
       this.#position = { epoch, offset, time, ...(verified !== undefined && { verified }) }
@@ -290,11 +305,16 @@ export class CatchUp implements RoundOwner {
     return true
   }
 
+  /** Offsets rise in a channel. In a pattern they need not, across its channels. */
+  #has({ offset }: Publication): boolean {
+    return this.subscription.interest.durable !== undefined && offset <= this.#position.offset
+  }
+
   /** What comes after the backlog. True: there is a new one. */
   #goOn(): boolean {
     if (this.#held === undefined) return this.#nextRound()
     if (this.#held.length === 0) {
-      this.#live()
+      if (this.#namespace.isUpTo(this.subscription.interest, this.#position.offset)) this.#live()
       return false
     }
     this.#backlog = this.#held

@@ -8,31 +8,30 @@ export interface Recovered {
   readonly position: Position
   /** When the publication at the position's own offset was stored; undefined: it is not there. */
   readonly anchorTime: number | undefined
-  /** The most that came back of one channel, from after the position. */
+  /** The most that there is of one channel after the position; Infinity: that is not known. */
   readonly countOfChannelMax: number
-  /** Nothing that came back was left out for want of room. */
-  readonly isWhole: boolean
   readonly state: HistoryState
   readonly messagesPerChannel: number
 }
 
 /**
- * `expired`: something may have been removed meanwhile. `new_epoch`: the history is another one,
- * although it has the name of the old. `recovery_limit`: there is more than one recovery gives.
+ * `expired`: something before what was read may have been removed. `new_epoch`: the history is
+ * another one, although it has the name of the old.
  */
-export type Completeness = 'complete' | 'expired' | 'new_epoch' | 'recovery_limit'
+export type Completeness = 'complete' | 'expired' | 'new_epoch'
 
 export function completenessOf(recovered: Recovered): Completeness {
-  const { position, anchorTime, countOfChannelMax, isWhole, state } = recovered
+  const { position, anchorTime, countOfChannelMax, state } = recovered
   const { offset, time } = position
-  if (!isWhole) return 'recovery_limit'
-  if (anchorTime !== undefined) {
-    // Limits remove the oldest first: while the anchor is there, everything after it is.
-    return time === undefined || isSameTime(time, anchorTime) ? 'complete' : 'new_epoch'
-  }
-  if (countOfChannelMax >= recovered.messagesPerChannel) return 'expired'
-  // Neither age nor bytes nor the channel's own limit has removed it: somebody else has.
-  if (time !== undefined && state.first <= offset) return 'expired'
+  const isAnchored = anchorTime !== undefined
+  if (isAnchored && time !== undefined && !isSameTime(time, anchorTime)) return 'new_epoch'
+  // The oldest goes first. But a long reading may have met the anchor before limits removed it, and
+  // what followed it, too: fewer than the limit, and the anchor's age, prove that none did.
+  const isFull = countOfChannelMax >= recovered.messagesPerChannel
+  if (isAnchored && !isFull && state.first <= offset) return 'complete'
+  if (isFull) return 'expired'
+  // Neither age nor bytes nor the channel's own limit has removed the anchor: somebody has.
+  if (!isAnchored && time !== undefined && state.first <= offset) return 'expired'
   const got = Math.max(offset, position.verified ?? 0)
   return state.first <= got + 1 ? 'complete' : 'expired'
 }

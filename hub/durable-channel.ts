@@ -8,8 +8,6 @@ import type { ChannelRepair } from './repair.js'
 export class DurableChannel {
   readonly name: Channel
   readonly chain: Chain = new Chain()
-  /** Up to where the history had been looked at when the chain began. */
-  base = 0
   /** Undefined: it is here for a pattern's sake only. */
   interest: Interest | undefined = undefined
   /** Of the patterns that cover it. */
@@ -26,14 +24,19 @@ export class DurableChannel {
     this.patterns = patterns
   }
 
-  hold(publication: Publication, bytesMax: number): void {
+  hold(publication: Publication): void {
     this.held ??= []
-    if (this.heldBytes + publication.payload.length > bytesMax) {
+    if (this.heldBytes + publication.payload.length > heldBytesMax) {
       this.hasSpilled = true
       return
     }
     this.held.push(publication)
     this.heldBytes += publication.payload.length + heldOverheadBytes
+  }
+
+  /** The history must reach this far, if what is held is of it. */
+  get heldUpTo(): number {
+    return this.held?.at(-1)?.offset ?? 0
   }
 
   takeHeld(): readonly Publication[] {
@@ -44,4 +47,5 @@ export class DurableChannel {
   }
 }
 
+const heldBytesMax = 262_144
 const heldOverheadBytes = 200

@@ -24,7 +24,7 @@ export interface ChannelsOwner {
   readonly patternChannelsMax: number
   readonly rings: Rings
   readonly counters: DurableCounters
-  /** A live publication shows that the history is at least this long. */
+  /** A publication that was delivered shows that the history is at least this long. */
   heard(offset: number): void
   /** What came live cannot be of the history that is known. */
   suspect(): void
@@ -33,8 +33,6 @@ export interface ChannelsOwner {
   /** It had no room for a publication: it is no longer live. */
   fell(subscription: Subscription, before: Link & { readonly seen: number }): void
 }
-
-const heldBytesMax = 262_144
 
 export class DurableChannels {
   readonly #owner: ChannelsOwner
@@ -97,7 +95,6 @@ export class DurableChannels {
       counters.unreadable += 1
       return
     }
-    this.#owner.heard(headers.offset)
     const channel = interest.durable ?? this.#ofPattern(name, headers.offset)
     if (headers.offset <= channel.chain.seen) return this.#seen(channel, headers)
     this.#take(channel, publicationOf(name, message, headers))
@@ -112,9 +109,18 @@ export class DurableChannels {
     this.#deliver(channel, toPublication(stored, chain.offset))
   }
 
+  /** It is the oldest that its channel keeps: what lay before it and was not seen is gone. */
+  tellExpired({ channel: name, offset }: StoredPublication): void {
+    const channel = this.#channels.get(name) ?? this.#ofPattern(name, offset)
+    const { seen } = channel.chain
+    if (seen + 1 >= offset) return
+    this.tellGap(channel, { reason: 'expired', after: seen, before: offset })
+  }
+
   /** The history was looked at up to `asOf`: what is held may go, if it follows. */
   releaseHeld(channel: DurableChannel): void {
     for (const publication of channel.takeHeld()) this.#take(channel, publication)
+    for (const catchUp of channel.interest?.catching ?? []) catchUp.pump()
   }
 
   /** Everybody hears that a stretch is missing; who is behind reads it for themselves. */
@@ -143,6 +149,11 @@ export class DurableChannels {
     const channel = new DurableChannel(name, patterns)
     this.#channels.set(name, channel)
     this.#unowned += 1
+    // It has been followed all along, and begins where the oldest of its patterns did.
+    const bases = patterns.map(({ base }) => base).filter((base) => base !== -1)
+    if (bases.length > 0) {
+      channel.chain.begin(Math.max(this.#owner.verified, Math.min(...bases)), undefined)
+    }
     return channel
   }
 
@@ -151,18 +162,11 @@ export class DurableChannels {
     this.#unowned -= 1
   }
 
-  /** A channel that came through a pattern begins where the oldest of its patterns does. */
   #ofPattern(name: Channel, offset: number): DurableChannel {
     const known = this.#channels.get(name)
     if (known !== undefined) return known
     if (this.#unowned >= this.#owner.patternChannelsMax) this.#overflow(offset)
-    const channel = this.#create(name)
-    const bases = channel.patterns.map(({ base }) => base).filter((base) => base !== -1)
-    if (bases.length > 0) {
-      channel.base = Math.max(this.#owner.verified, Math.min(...bases))
-      channel.chain.begin(channel.base, undefined)
-    }
-    return channel
+    return this.#create(name)
   }
 
   /** More channels than may be followed: what was known of them is forgotten, and that is said. */
@@ -190,7 +194,7 @@ export class DurableChannels {
     const { verified, isVerifiedYoung } = this.#owner
     const { chain } = channel
     if (!chain.hasBegun || channel.held !== undefined) {
-      return channel.hold(publication, heldBytesMax)
+      return channel.hold(publication)
     }
     switch (chain.judge(publication.offset, publication.previous, verified, isVerifiedYoung)) {
       case 'seen':
@@ -198,7 +202,7 @@ export class DurableChannels {
       case 'next':
         return this.#deliver(channel, publication)
       case 'gap':
-        channel.hold(publication, heldBytesMax)
+        channel.hold(publication)
         return this.#owner.repair(channel)
     }
   }
@@ -207,6 +211,7 @@ export class DurableChannels {
     const { chain, interest, patterns } = channel
     const { seen, offset, time, isEnd } = chain
     chain.advance(publication)
+    this.#owner.heard(publication.offset)
     if (publication.payload.length > this.#owner.publicationBytesMax) {
       this.#owner.counters.tooLarge += 1
       const before = publication.offset + 1

@@ -72,6 +72,8 @@ export class DurableNamespace {
   readonly #verification: Verification
   /** The history is known to have been this long. */
   #known = 0
+  /** The chain that began last begins here: what lies before it is not handed to anybody. */
+  #newestBase = 0
   #isAvailable = false
   #suspectedAt = -Infinity
   #isAsking = false
@@ -166,6 +168,14 @@ export class DurableNamespace {
 
   // What a catch-up needs.
 
+  /** Where a subscription begins that wants nothing of before; undefined: that has to be asked. */
+  now(interest: Interest): Position | undefined {
+    const here = this.here(interest)
+    if (here === undefined || interest.durable !== undefined) return here
+    // What lies between the verified offset and now has been handed to others.
+    return { epoch: here.epoch, offset: this.#known, verified: this.#known }
+  }
+
   /** Where a subscription that has everything is now; undefined: the chain has not begun. */
   here({ durable, base }: Interest): Position | undefined {
     const { epoch, verified } = this
@@ -182,9 +192,23 @@ export class DurableNamespace {
   }
 
   /** Everything up to here has been handed to the interest's live subscribers. */
-  seenOf({ durable, base }: Interest): number {
-    if (durable !== undefined) return durable.chain.seen
-    return base === -1 ? -1 : this.#known
+  seenOf({ durable }: Interest): number {
+    return durable === undefined ? this.#known : durable.chain.seen
+  }
+
+  /** What a reader has to have read, so that nothing lies between it and what comes live. */
+  floorOf({ durable }: Interest): number {
+    return durable === undefined ? Math.max(this.verified, this.#newestBase) : this.verified
+  }
+
+  /**
+   * Whether the node itself has got as far. A client may have got further on another one: then what
+   * is missing here is read, and until then it is not live, or it would be given something twice.
+   */
+  isUpTo({ durable }: Interest, offset: number): boolean {
+    if (durable === undefined || offset <= durable.chain.seen) return true
+    this.repair(durable)
+    return false
   }
 
   /** Everything after the position, if the ring proves that it is everything. */
@@ -194,7 +218,8 @@ export class DurableNamespace {
     const { chain, held } = durable
     if (!chain.hasBegun || held !== undefined || !this.#options.isLive()) return undefined
     const { offset, time } = position
-    if (offset === chain.offset && (time === undefined || isSameTime(time, chain.time))) return []
+    const hasNewest = chain.offset > 0 && offset === chain.offset
+    if (hasNewest && (time === undefined || isSameTime(time, chain.time))) return []
     const got = Math.max(offset, position.verified ?? 0)
     if (ring === undefined || ring.since > got || offset > chain.seen) return undefined
     // A publication that we have and the client shows must be the same.
@@ -317,7 +342,7 @@ export class DurableNamespace {
       return 'same'
     }
     if (state.epoch !== this.epoch) {
-      this.#reset(state, 0)
+      this.#reset(state)
       return 'other'
     }
     if (state.last >= this.#known) {
@@ -337,15 +362,19 @@ export class DurableNamespace {
     const state = await this.state()
     this.#isAsking = false
     if (state === undefined || state.epoch !== this.epoch) return this.verify()
-    if (state.last < known) this.#reset(state, state.last)
+    if (state.last < known) this.#reset(state)
     else this.#known = Math.max(this.#known, state.last)
   }
 
-  /** What is kept after `base` is new to everybody. */
-  #reset({ epoch, last }: HistoryState, base: number): void {
+  /**
+   * Everything that is kept is given to everybody, after a gap. Of a history that was rewound some of
+   * it may have been given before: up to where it is the old one, nobody can tell.
+   */
+  #reset({ epoch, last }: HistoryState): void {
     this.counters.newEpochs += 1
     this.epoch = epoch
     this.#known = last
+    this.#newestBase = 0
     for (const channel of this.#channels.all) {
       const { chain, interest } = channel
       const after = chain.offset === 0 ? chain.seen : chain.offset
@@ -355,20 +384,20 @@ export class DurableNamespace {
       const hasBegun = chain.hasBegun
       chain.forget()
       if (!hasBegun) continue
-      chain.begin(base, undefined)
-      if (interest !== undefined) this.#tellNewEpoch(interest, epoch, base, after)
+      chain.begin(0, undefined)
+      if (interest !== undefined) this.#tellNewEpoch(interest, epoch, after)
     }
     for (const pattern of this.#channels.patterns) {
       const after = Math.max(pattern.base, this.verified)
-      if (pattern.base !== -1) pattern.base = base
-      this.#tellNewEpoch(pattern, epoch, base, after)
+      if (pattern.base !== -1) pattern.base = 0
+      this.#tellNewEpoch(pattern, epoch, after)
     }
-    this.#verification.reset(base)
+    this.#verification.reset(0)
     this.verify()
   }
 
-  #tellNewEpoch(interest: Interest, epoch: string, offset: number, after: number): void {
-    const gap = { reason: 'new_epoch', after, epoch, offset } as const
+  #tellNewEpoch(interest: Interest, epoch: string, after: number): void {
+    const gap = { reason: 'new_epoch', after, epoch, offset: 0 } as const
     for (const subscription of interest.subscriptions) {
       subscription.subscriber.gap(gap, subscription)
     }
@@ -376,9 +405,9 @@ export class DurableNamespace {
   }
 
   #channelBegins(channel: DurableChannel, asOf: number, newest: Link | undefined): void {
-    channel.base = asOf
     channel.chain.begin(asOf, newest)
     this.heard(asOf)
+    this.#newestBase = Math.max(this.#newestBase, asOf)
     this.#verification.began(asOf, channel)
     for (const catchUp of channel.interest?.catching ?? []) catchUp.chainBegan(asOf)
     this.#channels.releaseHeld(channel)
@@ -391,7 +420,6 @@ export class DurableNamespace {
     for (const catchUp of pattern.catching ?? []) catchUp.chainBegan(asOf)
     for (const channel of this.#channels.all) {
       if (channel.chain.hasBegun || !channel.patterns.includes(pattern)) continue
-      channel.base = asOf
       channel.chain.begin(asOf, undefined)
       this.#channels.releaseHeld(channel)
     }

@@ -4,7 +4,7 @@ import { DurableCounters } from './durable-counters.js'
 import { DurableNamespace, type DurableLimits } from './durable-namespace.js'
 import { toPublication } from './durable-channels.js'
 import type { Clock } from './clock.js'
-import type { History, HistoryEvent, HistoryPublishResult } from './history.js'
+import type { History, HistoryEvent, HistoryPublishResult, StoredPublication } from './history.js'
 import type { Namespaces } from './namespaces.js'
 import type { Publication } from './publication.js'
 import { RecoveryBudget } from './recovery-budget.js'
@@ -44,10 +44,10 @@ export type HistoryAnswer =
       readonly publications: readonly Publication[]
       /** Whether there is more after the last of them. */
       readonly hasMore: boolean
+      /** The channel's newest publication was its last. */
+      readonly isEnded: boolean
     }
   | { readonly ok: false; readonly code: 'broker_unavailable' | 'overloaded' }
-
-const pageBytesMax = 1_048_576
 
 export class DurableNamespaces {
   readonly counters: DurableCounters = new DurableCounters()
@@ -58,10 +58,12 @@ export class DurableNamespaces {
   readonly #onEvent: DurableOptions['onEvent']
   readonly #namespaces = new Map<string, DurableNamespace>()
   readonly #planners = new Map<string, RecoveryPlanner>()
+  readonly #pageBytesMax: number
 
   constructor(options: DurableOptions | undefined, surroundings: DurableSurroundings) {
     this.budget = new RecoveryBudget(options?.limits.recoveriesBytesMax ?? 0)
     this.#history = options?.history
+    this.#pageBytesMax = options?.limits.recoveryBytesMax ?? 0
     this.#onEvent = options?.onEvent ?? (() => {})
     if (options === undefined) return
     const { history, costs, limits } = options
@@ -98,8 +100,9 @@ export class DurableNamespaces {
     return this.#namespaces.values()
   }
 
-  get planners(): Iterable<RecoveryPlanner> {
-    return this.#planners.values()
+  /** By namespace. */
+  get planners(): ReadonlyMap<string, RecoveryPlanner> {
+    return this.#planners
   }
 
   /** Undefined: channels of that namespace are ephemeral. */
@@ -132,14 +135,22 @@ export class DurableNamespaces {
 
   async history(channel: Channel, after: number, limit: number): Promise<HistoryAnswer> {
     const name = namespaceOf(channel)
-    const page = await this.#planners.get(name)?.read(channel, after + 1, limit, pageBytesMax)
-    const epoch = this.#namespaces.get(name)?.epoch
+    const page = await this.#planners.get(name)?.read(channel, after + 1, limit, this.#pageBytesMax)
     if (page === 'overloaded') return { ok: false, code: page }
-    if (page === undefined || epoch === undefined) return { ok: false, code: 'broker_unavailable' }
+    if (page === undefined) return historyAway
+    const newest = page.publications.at(-1) ?? (await this.#newestOf(name, channel))
+    const epoch = this.#namespaces.get(name)?.epoch
+    if (newest === undefined || epoch === undefined) return historyAway
     const publications = page.publications.map((stored, at) =>
       toPublication(stored, page.publications[at - 1]?.offset ?? 0),
     )
-    return { ok: true, epoch, publications, hasMore: !page.isWhole }
+    const isEnded = page.isWhole && newest !== 'none' && newest.isEnd
+    return { ok: true, epoch, publications, hasMore: !page.isWhole, isEnded }
+  }
+
+  async #newestOf(name: string, channel: Channel): Promise<StoredPublication | 'none' | undefined> {
+    const screened = await this.#history?.screen(name, [channel])
+    return screened && (screened.newest.get(channel) ?? 'none')
   }
 
   #historyEvent(event: HistoryEvent): void {
@@ -152,3 +163,5 @@ export class DurableNamespaces {
     this.#onEvent(event)
   }
 }
+
+const historyAway: HistoryAnswer = { ok: false, code: 'broker_unavailable' }

@@ -29,6 +29,9 @@ export const apiErrors = {
   notEnabledForAccount: 10_039,
 } as const
 
+/** Replicas are heard every second; others are elected after 4 s at the earliest. */
+const unheardNsMax = 3_500_000_000
+
 export type Json = Readonly<Record<string, unknown>>
 
 export interface StreamInfo {
@@ -60,10 +63,11 @@ export async function streamInfo(
 ): Promise<ApiAnswer<StreamInfo>> {
   const answer = await apiRequest(connection, `STREAM.INFO.${stream}`, undefined, timeoutMs)
   if (!answer.ok) return answer
-  const { config, created, state } = answer.value
+  const { config, created, state, cluster } = answer.value
   if (!isJson(config) || typeof created !== 'string' || !isJson(state)) return unreadable
   const { messages, first_seq: first, last_seq: last } = state
   if (typeof first !== 'number' || typeof last !== 'number') return unreadable
+  if (!hearsMost(cluster)) return deposed
   return {
     ok: true,
     value: {
@@ -75,6 +79,20 @@ export async function streamInfo(
       },
     },
   }
+}
+
+/**
+ * A leader that was cut off, or frozen, calls itself leader for more than 10 s after the others
+ * have another one (measured): its history would look rewound. It has not heard most of them.
+ */
+function hearsMost(cluster: unknown): boolean {
+  const replicas = isJson(cluster) ? cluster['replicas'] : undefined
+  if (!Array.isArray(replicas)) return true
+  const heard = replicas.filter((replica: unknown) => {
+    if (!isJson(replica) || replica['offline'] === true) return false
+    return Number(replica['active'] ?? 0) < unheardNsMax
+  })
+  return heard.length + 1 > (replicas.length + 1) / 2
 }
 
 function epochOf(stream: string, created: string): string {
@@ -105,6 +123,11 @@ export async function leaderMessage(
   if (typeof subject !== 'string' || typeof sequence !== 'number') return unreadable
   return { ok: true, value: { subject, sequence } }
 }
+
+const deposed = {
+  ok: false,
+  fault: { type: 'unanswered', reason: 'the stream has no leader that hears most of its replicas' },
+} as const
 
 const unreadable = {
   ok: false,

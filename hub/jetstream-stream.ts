@@ -133,6 +133,13 @@ export function streamDifferences(
   return differences
 }
 
+/** `field: value`, for a stream that does not exist yet. */
+export function describeStream(wanted: StreamConfig): readonly string[] {
+  return Object.entries(wanted)
+    .filter(([field, value]) => field !== 'name' && value !== -1)
+    .map(([field, value]) => `${field}: ${shown(field, value)}`)
+}
+
 /** What an update sends: everything that Tidegate has no opinion about stays. */
 export function updatedConfig(wanted: StreamConfig, existing: ExistingConfig): ExistingConfig {
   const { subject_transform: _transform, sources: _sources, no_ack: _noAck, ...kept } = existing

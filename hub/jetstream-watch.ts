@@ -1,4 +1,4 @@
-/** Whether the stream of one namespace can be used now: looked at, and looked for while it is not. */
+/** Whether the stream of one namespace can be used now; it is looked for while it cannot. */
 import type { Clock } from './clock.js'
 import type { HistoryEvent, HistoryState } from './history.js'
 import { apiErrors, streamInfo, type ApiFault } from './jetstream-api.js'

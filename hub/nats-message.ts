@@ -27,7 +27,7 @@ export class NatsMessage implements BrokerMessage {
     return this.#message.reply ?? ''
   }
 
-  /** What NATS answered instead of a message. Publishers can forge it: look for a sequence first. */
+  /** What NATS answers instead of a message. A publisher may try to forge one. */
   get status(): number | undefined {
     this.#block ??= headerBlock(this.#message)
     if (this.#block === undefined) return undefined

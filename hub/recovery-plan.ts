@@ -47,9 +47,17 @@ export interface Wanted {
   readonly isPattern: boolean
 }
 
-export interface RecoveryPlan {
-  /** One scan from here serves whoever wants it or later; the farther ones are read singly. */
-  readonly scanFrom: number
+/** Where the history begins and ends, as far as is known. */
+export interface Extent {
+  readonly first: number
+  readonly last: number
+}
+
+export interface RecoveryPlan<Some extends Wanted> {
+  /** The farthest ones. */
+  readonly singly: readonly Some[]
+  /** By one scan; the first of them wants the lowest offset. */
+  readonly scanned: readonly Some[]
   readonly scanUs: number
   /** Of the whole plan. */
   readonly totalUs: number
@@ -57,27 +65,27 @@ export interface RecoveryPlan {
 
 /**
  * The cheapest of all ways to divide them. A scan passes everybody who wants something later than
- * where it begins, so a division is one offset: O(n log n). `scanFrom` is Infinity for no scan.
+ * where it begins, so a division is one place in their order: O(n log n).
  */
-export function planRecovery(
-  wanted: readonly Wanted[],
-  head: number,
+export function planRecovery<Some extends Wanted>(
+  wanted: readonly Some[],
+  extent: Extent,
   costs: RecoveryCosts,
-): RecoveryPlan {
+): RecoveryPlan<Some> {
   const farthestFirst = [...wanted].sort((a, b) => a.next - b.next)
-  let best: RecoveryPlan = { scanFrom: Infinity, scanUs: 0, totalUs: Infinity }
+  let best = { at: 0, scanUs: 0, totalUs: Infinity }
   let singlyUs = 0
-  let previous: number | undefined
-  for (const one of farthestFirst) {
-    if (one.next !== previous) {
-      const scanUs = scanCostUs(one.next, head, costs)
-      const totalUs = singlyUs + scanUs
-      if (totalUs < best.totalUs) best = { scanFrom: one.next, scanUs, totalUs }
-    }
-    previous = one.next
-    singlyUs += readCostUs(one, head, costs)
+  for (const [at, one] of farthestFirst.entries()) {
+    const scanUs = scanCostUs(one.next, extent, costs)
+    const totalUs = singlyUs + scanUs
+    if (totalUs < best.totalUs) best = { at, scanUs, totalUs }
+    singlyUs += readCostUs(one, extent, costs)
   }
-  return singlyUs <= best.totalUs ? { scanFrom: Infinity, scanUs: 0, totalUs: singlyUs } : best
+  if (singlyUs <= best.totalUs) {
+    return { singly: farthestFirst, scanned: [], scanUs: 0, totalUs: singlyUs }
+  }
+  const { at, scanUs, totalUs } = best
+  return { singly: farthestFirst.slice(0, at), scanned: farthestFirst.slice(at), scanUs, totalUs }
 }
 
 /**
@@ -87,24 +95,24 @@ export function planRecovery(
 export function shouldScreen(
   channels: number,
   lowest: number,
-  head: number,
+  extent: Extent,
   costs: RecoveryCosts,
 ): boolean {
   const screenUs = costs.screenFixedUs + channels * costs.screenPerChannelUs
-  return screenUs < scanCostUs(lowest, head, costs)
+  return screenUs < scanCostUs(lowest, extent, costs)
 }
 
-export function readCostUs(wanted: Wanted, head: number, costs: RecoveryCosts): number {
+export function readCostUs(wanted: Wanted, extent: Extent, costs: RecoveryCosts): number {
   const perMessageUs = wanted.isPattern ? costs.patternReadPerMessageUs : costs.readPerMessageUs
-  return costs.readFixedUs + perMessageUs * distance(wanted.next, head)
+  return costs.readFixedUs + perMessageUs * distance(wanted.next, extent)
 }
 
-export function scanCostUs(from: number, head: number, costs: RecoveryCosts): number {
-  return costs.scanFixedUs + costs.scanPerMessageUs * distance(from, head)
+export function scanCostUs(from: number, extent: Extent, costs: RecoveryCosts): number {
+  return costs.scanFixedUs + costs.scanPerMessageUs * distance(from, extent)
 }
 
-function distance(from: number, head: number): number {
-  return Math.max(0, head - from + 1)
+function distance(from: number, { first, last }: Extent): number {
+  return Math.max(0, last - Math.max(from, first) + 1)
 }
 
 /** What decides when a scan may begin; times in ms. None runs now. */

@@ -2,16 +2,26 @@
 import type { Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
 import type { Clock } from './clock.js'
-import { DelayQueue } from './delay-queue.js'
+import type { HistoryPage } from './history-pages.js'
+import { HistoryPages } from './history-pages.js'
 import type { History, HistoryState, ReadPage, ScanEnd, Screened } from './history.js'
 import type { RecoveryCounters } from './recovery-counters.js'
 import { RecoveryEnds } from './recovery-ends.js'
 import type { RecoveryLimits } from './recovery-limits.js'
 import { recoveryLimits } from './recovery-limits.js'
-import type { RecoveryCosts } from './recovery-plan.js'
-import { planRecovery, recoveryCosts, scanCostUs, shouldScreen } from './recovery-plan.js'
+import type { Waiters } from './recovery-pace.js'
+import { RecoveryPace } from './recovery-pace.js'
+import type { Extent, RecoveryCosts } from './recovery-plan.js'
+import {
+  planRecovery,
+  readCostUs,
+  recoveryCosts,
+  scanCostUs,
+  shouldScreen,
+} from './recovery-plan.js'
 import { RecoveryReads } from './recovery-reads.js'
 import type { RecoveryOutcome, RecoveryRequest } from './recovery-request.js'
+import { RecoveryRetries } from './recovery-retries.js'
 import { RecoveryRounds } from './recovery-rounds.js'
 import type { RecoveryScan } from './recovery-scan.js'
 import type { LongScan } from './recovery-scans.js'
@@ -33,15 +43,6 @@ export interface RecoveryPlannerOptions {
   readonly onError: (reason: string) => void
 }
 
-/** A page of history that is read for its own sake. */
-interface HistoryPage {
-  readonly name: Channel | Pattern
-  readonly from: number
-  readonly countMax: number
-  readonly bytesMax: number
-  readonly resolve: (page: ReadPage | undefined) => void
-}
-
 const unavailable: RecoveryOutcome = { ok: false, code: 'broker_unavailable' }
 const overloaded: RecoveryOutcome = { ok: false, code: 'overloaded' }
 
@@ -57,23 +58,22 @@ export class RecoveryPlanner {
   readonly #pool = new Map<string, RecoveryTarget>()
   readonly #rounds: RecoveryRounds
   readonly #reads: RecoveryReads<RecoveryTarget | HistoryPage>
-  readonly #pages = new Set<HistoryPage>()
+  readonly #pages: HistoryPages
   readonly #scans: RecoveryScans
+  readonly #pace: RecoveryPace
   readonly #ends: RecoveryEnds
-  readonly #lagging: DelayQueue<Recovery>
-  readonly #failed: DelayQueue<Recovery>
+  readonly #retries: RecoveryRetries
   readonly #counted = {
     requests: 0,
     screened: 0,
     singleReads: 0,
     joined: 0,
-    retries: 0,
     unavailable: 0,
     overloaded: 0,
   }
   #lastArrivedAt = 0
-  /** The last offset, as far as an answer has told. Nothing but costs is estimated by it. */
-  #head = 0
+  /** As far as answers have told. Nothing but costs is estimated by it. */
+  #extent: Extent = { first: 1, last: 0 }
   #isClosed = false
 
   constructor(options: RecoveryPlannerOptions) {
@@ -88,37 +88,37 @@ export class RecoveryPlanner {
     this.#rounds = new RecoveryRounds(
       { history, namespace, clock, windowMs, parallelScreensMax },
       {
-        shouldScreen: (count, lowest) => shouldScreen(count, lowest, this.#head, this.#costs),
+        shouldScreen: (count, lowest) => shouldScreen(count, lowest, this.#extent, this.#costs),
         screened: (targets, answer) => this.#screened(targets, answer),
-        unscreened: (targets) => targets.forEach((target) => this.#keep(target)),
-        head: (last) => (this.#head = last),
+        unscreened: (targets) => targets.forEach((target) => this.#demand(target)),
+        learned: (state) => (this.#extent = state),
         ended: () => this.#plan(),
       },
     )
+    this.#pages = new HistoryPages(history, namespace, limits)
     this.#reads = new RecoveryReads(limits.parallelReadsMax, (reader) =>
-      reader instanceof RecoveryTarget ? this.#readTarget(reader) : this.#readPage(reader),
+      reader instanceof RecoveryTarget ? this.#readTarget(reader) : this.#pages.run(reader),
     )
     this.#scans = new RecoveryScans(
-      { ...options, scanMsMax: limits.scanMsMax, costs: this.#costs },
+      { ...options, scanMsMax: limits.scanMsMax },
       {
         hand: (target, publication) =>
           target.hand(publication, (recovery) => this.#settle(recovery), this.#onError),
-        due: () => this.#plan(),
         ended: (scan, end) => this.#scanEnded(scan, end),
       },
     )
+    this.#pace = new RecoveryPace(clock, this.#costs, () => this.#plan())
     this.#ends = new RecoveryEnds(history, namespace, clock, limits, (recovery, state) =>
       this.#end(recovery, state),
     )
-    const again = (recoveries: readonly Recovery[]): void =>
-      recoveries.forEach((recovery) => this.#arrive(recovery))
-    this.#lagging = new DelayQueue(clock, limits.lagRetryMs, again)
-    this.#failed = new DelayQueue(clock, limits.failureRetryMs, again)
+    this.#retries = new RecoveryRetries(clock, limits, (recovery) => this.#arrive(recovery))
   }
 
   get counters(): RecoveryCounters {
     const { count: scans, publications: scannedPublications } = this.#scans
-    return { ...this.#counted, scans, scannedPublications, rounds: this.#rounds.count }
+    const { count: retries } = this.#retries
+    const { count: rounds } = this.#rounds
+    return { ...this.#counted, scans, scannedPublications, retries, rounds }
   }
 
   /** Requests that are not done. */
@@ -126,15 +126,15 @@ export class RecoveryPlanner {
     return this.#recoveries.size
   }
 
-  /** One that is refused is done before this returns. */
+  /** Nobody is called back before this returns. */
   request(request: RecoveryRequest): void {
     this.#counted.requests += 1
     const recovery = new Recovery(request)
-    if (this.#isClosed) return this.#finish(recovery, unavailable)
-    if (this.#recoveries.size >= this.#limits.requestsMax) {
-      return this.#finish(recovery, overloaded)
-    }
+    const isFull = this.#recoveries.size >= this.#limits.requestsMax
     this.#recoveries.set(request, recovery)
+    if (this.#isClosed || isFull) {
+      return queueMicrotask(() => this.#finish(recovery, isFull ? overloaded : unavailable))
+    }
     this.#lastArrivedAt = this.#clock.now()
     this.#arrive(recovery)
   }
@@ -156,35 +156,26 @@ export class RecoveryPlanner {
     bytesMax: number,
   ): Promise<ReadPage | undefined | 'overloaded'> {
     if (this.#isClosed) return Promise.resolve(undefined)
-    if (this.#pages.size >= this.#limits.pagesWaitingMax) {
+    if (this.#pages.isFull) {
       this.#counted.overloaded += 1
       return Promise.resolve('overloaded')
     }
-    const { pageCountMax, pageBytesMax } = this.#limits
-    const count = Math.min(countMax, pageCountMax)
-    const bytes = Math.min(bytesMax, pageBytesMax)
-    return new Promise((resolve) => {
-      const page = { name, from, countMax: count, bytesMax: bytes, resolve }
-      this.#pages.add(page)
-      this.#reads.add(page)
-    })
+    return new Promise((resolve) =>
+      this.#reads.add(this.#pages.add({ name, from, countMax, bytesMax, resolve })),
+    )
   }
 
   /** Who waits is told that nothing can be had. */
   close(): void {
     this.#isClosed = true
-    this.#lagging.close()
-    this.#failed.close()
+    this.#retries.close()
     for (const recovery of [...this.#recoveries.values()]) {
       this.#detach(recovery)
       this.#finish(recovery, unavailable)
     }
+    this.#pace.close()
     this.#scans.close()
-    for (const page of this.#pages) {
-      this.#reads.delete(page)
-      page.resolve(undefined)
-    }
-    this.#pages.clear()
+    this.#pages.close()
   }
 
   #arrive(recovery: Recovery): void {
@@ -199,8 +190,8 @@ export class RecoveryPlanner {
   #joinsShortScan(recovery: Recovery): boolean {
     const scan = this.#scans.current
     if (!scan?.isAhead(recovery.next)) return false
-    const leftMs = scanCostUs(scan.position + 1, this.#head, this.#costs) / 1_000
-    if (leftMs > this.#costs.scanJoinMsMax) return false
+    const leftUs = scanCostUs(scan.position + 1, this.#extent, this.#costs)
+    if (leftUs > this.#costs.scanJoinMsMax * 1_000) return false
     const target = new RecoveryTarget(recovery.request.name, this.#clock.now())
     target.add(recovery)
     this.#join(scan, target)
@@ -213,19 +204,27 @@ export class RecoveryPlanner {
       return
     }
     this.#counted.screened += targets.length
-    this.#head = answer.asOf
+    this.#sawHead(answer.asOf)
     for (const target of targets) {
       const newest = answer.newest.get(target.name as Channel)
       for (const recovery of target.recoveries()) {
-        // Another one's taker may have cancelled it.
-        if (recovery.isOver) continue
+        if (recovery.isOver) continue // by another one's taker
         recovery.screened(newest, answer.asOf)
         if (newest !== undefined && newest.offset > recovery.next) continue
         const wantsMore = newest === undefined || recovery.hand(newest, this.#onError)
         this.#settle(recovery, wantsMore ? answer.asOf : undefined)
       }
-      this.#keep(target)
+      this.#demand(target)
     }
+  }
+
+  #sawHead(last: number): void {
+    this.#extent = { first: this.#extent.first, last }
+  }
+
+  #demand(target: RecoveryTarget): void {
+    this.#keep(target)
+    if (target.wanted > 0) this.#pace.demand(readCostUs(target, this.#extent, this.#costs))
   }
 
   /** Until it is planned how it is read. */
@@ -237,29 +236,40 @@ export class RecoveryPlanner {
     else there.absorb(target)
   }
 
-  /** Decides for everybody who is not yet served: those who have come since may change the choice. */
+  /** Decides for all who are not yet served: those who have come since may change the choice. */
   #plan(): void {
-    if (this.#isClosed) return
     const scan = this.#scans.current
     if (scan !== undefined) {
       for (const target of this.#pool.values()) {
         if (scan.isAhead(target.next)) this.#join(scan, target)
       }
     }
+    if (this.#pool.size === 0 || this.#isClosed) return
     const targets = [...this.#pool.values()]
-    const { scanFrom, scanUs } = planRecovery(targets, this.#head, this.#costs)
-    const forScan = targets.filter(({ next }) => next >= scanFrom)
+    const waiters = this.#waiters(targets)
+    const isHeavy = this.#pace.isHeavy(waiters.scanUs)
+    if (isHeavy && !this.#pace.mayRelease(waiters)) return
+    const plan = planRecovery(targets, this.#extent, this.#costs)
+    for (const target of plan.singly) this.#reads.add(target)
+    for (const target of plan.scanned) this.#reads.delete(target)
+    const [farthest] = plan.scanned
+    if (farthest === undefined) return isHeavy ? this.#pace.released() : undefined
+    if (scan !== undefined) return
+    if (!isHeavy && !this.#pace.mayRelease({ ...waiters, scanUs: plan.scanUs })) return
+    this.#pace.released()
+    for (const target of plan.scanned) this.#pool.delete(target.name)
+    this.#scans.begin(farthest.next, plan.scanned)
+  }
+
+  #waiters(targets: readonly RecoveryTarget[]): Waiters {
+    let lowest = Infinity
+    let waitingSince = Infinity
     for (const target of targets) {
-      if (target.next < scanFrom) this.#reads.add(target)
-      else this.#reads.delete(target)
+      lowest = Math.min(lowest, target.next)
+      if (!this.#reads.has(target)) waitingSince = Math.min(waitingSince, target.waitingSince)
     }
-    if (forScan.length === 0 || scan !== undefined) return
-    const since = forScan.map((target) => target.waitingSince)
-    const waitingSince = since.reduce((first, at) => Math.min(first, at))
-    const lastArrivedAt = this.#lastArrivedAt
-    if (!this.#scans.isDue({ scanUs, waitingSince, lastArrivedAt })) return
-    for (const target of forScan) this.#pool.delete(target.name)
-    this.#scans.begin(scanFrom, forScan)
+    const scanUs = scanCostUs(lowest, this.#extent, this.#costs)
+    return { scanUs, waitingSince, lastArrivedAt: this.#lastArrivedAt }
   }
 
   #join(scan: RecoveryScan, target: RecoveryTarget): void {
@@ -288,19 +298,14 @@ export class RecoveryPlanner {
     if (this.#pool.get(target.name) === target) this.#reads.add(target)
   }
 
-  async #readPage(page: HistoryPage): Promise<void> {
-    const { name, from, countMax, bytesMax, resolve } = page
-    resolve(await this.#history.read(this.#namespace, name, from, countMax, bytesMax))
-    this.#pages.delete(page)
-  }
-
   #scanEnded(scan: RecoveryScan, end: ScanEnd | undefined): void {
+    this.#pace.scanEnded()
     for (const target of scan.targets()) {
       if (end !== undefined) this.#settleAll(target, end.asOf)
       else if (scan.isTooLong) this.#finishAll(target, overloaded)
       else this.#goOn(scan, target)
     }
-    if (end !== undefined) this.#head = end.asOf
+    if (end !== undefined) this.#sawHead(end.asOf)
     this.#plan()
   }
 
@@ -310,7 +315,7 @@ export class RecoveryPlanner {
     for (const recovery of target.recoveries()) {
       recovery.advance(scan.position)
       recovery.failures = 0
-      this.#counted.retries += 1
+      this.#retries.count += 1
       this.#detach(recovery)
       this.#arrive(recovery)
     }
@@ -319,15 +324,8 @@ export class RecoveryPlanner {
   #fail(target: RecoveryTarget): void {
     for (const recovery of target.recoveries()) {
       this.#detach(recovery)
-      recovery.failures += 1
-      if (recovery.failures > this.#limits.failuresMax) this.#finish(recovery, unavailable)
-      else this.#again(recovery, this.#failed)
+      if (!this.#retries.afterFailure(recovery)) this.#finish(recovery, unavailable)
     }
-  }
-
-  #again(recovery: Recovery, queue: DelayQueue<Recovery>): void {
-    this.#counted.retries += 1
-    queue.add(recovery)
   }
 
   #settleAll(target: RecoveryTarget, asOf: number): void {
@@ -339,24 +337,20 @@ export class RecoveryPlanner {
     this.#detach(recovery)
     if (recovery.isOver) return
     if (asOf !== undefined) recovery.advance(asOf)
-    if (!recovery.isLagging) return this.#ends.add(recovery)
-    recovery.lagTries += 1
-    if (recovery.lagTries === 1) recovery.lagSince = this.#clock.now()
-    if (recovery.lagTries > this.#limits.lagTriesMax) return this.#ends.add(recovery)
-    this.#again(recovery, this.#lagging)
+    recovery.askFloor()
+    if (!recovery.isLagging || !this.#retries.afterLag(recovery)) this.#ends.add(recovery)
   }
 
   #end(recovery: Recovery, state: HistoryState | undefined): void {
     if (recovery.isOver) return
     if (state === undefined) return this.#finish(recovery, unavailable)
-    this.#head = state.last
+    this.#extent = state
     if (state.last < recovery.floor) {
       return this.#finish(recovery, { ok: false, code: 'rewound', state })
     }
     if (recovery.isLagging) {
-      const isTooLong = this.#clock.now() - recovery.lagSince >= this.#limits.lagMsMax
-      if (isTooLong) return this.#finish(recovery, unavailable)
-      return this.#again(recovery, this.#lagging)
+      if (!this.#retries.afterLeader(recovery)) this.#finish(recovery, unavailable)
+      return
     }
     const { asOf, isWhole, newest, isScreened } = recovery
     this.#finish(recovery, { ok: true, asOf, isWhole, newest, isScreened, state })

@@ -1,4 +1,4 @@
-/** Pages read for many: so many at a time, each in its turn, so that nobody waits for a long one. */
+/** Pages read for many: so many at a time, each in its turn, so that none waits for a long one. */
 
 export class RecoveryReads<Reader> {
   readonly #parallelMax: number
@@ -13,8 +13,8 @@ export class RecoveryReads<Reader> {
     this.#readPage = readPage
   }
 
-  get waiting(): number {
-    return this.#waiting.size
+  has(reader: Reader): boolean {
+    return this.#waiting.has(reader)
   }
 
   /** One that waits already keeps its turn. */

@@ -93,8 +93,7 @@ export class RecoveryRound implements RecoveryRequest {
     return completenessOf({
       position: this.wanted.position,
       anchorTime: this.#anchorTime,
-      countOfChannelMax: countOfChannelMax(this.found),
-      isWhole: outcome.isWhole,
+      countOfChannelMax: outcome.isWhole ? countOfChannelMax(this.found) : Infinity,
       state: outcome.state,
       messagesPerChannel,
     })

@@ -1,6 +1,6 @@
 /** Requests as they come in: collected, grouped by name, and screened for who missed anything. */
 import type { Clock } from './clock.js'
-import type { History, Screened } from './history.js'
+import type { History, HistoryState, Screened } from './history.js'
 import { screenMax } from './history.js'
 import { screenAll } from './recovery-screens.js'
 import { RecoveryTarget } from './recovery-target.js'
@@ -14,7 +14,8 @@ export interface RoundOwner {
   screened(targets: readonly RecoveryTarget[], answer: Screened | undefined): void
   /** They are to be read, whatever a screen might say. */
   unscreened(targets: readonly RecoveryTarget[]): void
-  head(last: number): void
+  /** By the leader's word. */
+  learned(state: HistoryState): void
   /** Nobody of the round is left to be looked at. */
   ended(): void
 }
@@ -35,6 +36,7 @@ export class RecoveryRounds {
   #arrived: Recovery[] = []
   #firstArrivedAt = 0
   #isPlanned = false
+  #isLearned = false
 
   constructor(options: RoundOptions, owner: RoundOwner) {
     this.#options = options
@@ -62,7 +64,7 @@ export class RecoveryRounds {
     const channels = targets.filter(({ isPattern }) => !isPattern)
     const patterns = targets.filter(({ isPattern }) => isPattern)
     if (channels.length > 0) await this.#screen(channels)
-    else if (patterns.length > 0) await this.#askHead()
+    else if (patterns.length > 0) await this.#askState()
     this.#owner.unscreened(patterns)
     this.#isPlanned = false
     this.#owner.ended()
@@ -84,9 +86,11 @@ export class RecoveryRounds {
     return [...byName.values()]
   }
 
-  async #askHead(): Promise<void> {
+  async #askState(): Promise<void> {
     const state = await this.#options.history.state(this.#options.namespace)
-    if (state !== undefined) this.#owner.head(state.last)
+    if (state === undefined) return
+    this.#isLearned = true
+    this.#owner.learned(state)
   }
 
   /** The first request's worth tells where the head is, and so what a scan would cost instead. */
@@ -96,7 +100,9 @@ export class RecoveryRounds {
       screenAll(history, namespace, targets, parallelScreensMax, (some, answer) =>
         this.#owner.screened(some, answer),
       )
+    const learning = this.#isLearned ? undefined : this.#askState()
     await ask(channels.slice(0, screenMax))
+    await learning
     const rest = channels.slice(screenMax)
     if (rest.length === 0) return
     const lowest = rest.reduce((low, { next }) => Math.min(low, next), Infinity)

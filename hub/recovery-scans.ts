@@ -1,8 +1,6 @@
-/** The scans of one namespace, one after another: when the next may begin, and how long it takes. */
+/** The scans of one namespace, one after another: counted, bounded in time, told of if long. */
 import type { Clock } from './clock.js'
 import type { History, ScanEnd, StoredPublication } from './history.js'
-import type { RecoveryCosts } from './recovery-plan.js'
-import { scanDueAt } from './recovery-plan.js'
 import { RecoveryScan } from './recovery-scan.js'
 import type { RecoveryTarget } from './recovery-target.js'
 
@@ -16,7 +14,6 @@ export interface ScanOptions {
   readonly history: History
   readonly namespace: string
   readonly clock: Clock
-  readonly costs: RecoveryCosts
   readonly scanMsMax: number
   readonly onLongScan: (scan: LongScan) => void
   readonly onError: (reason: string) => void
@@ -25,8 +22,6 @@ export interface ScanOptions {
 /** What the scans need of the planner. */
 export interface ScanOwner {
   hand(target: RecoveryTarget, publication: StoredPublication): void
-  /** One that was not due before may be now. */
-  due(): void
   ended(scan: RecoveryScan, end: ScanEnd | undefined): void
 }
 
@@ -38,29 +33,10 @@ export class RecoveryScans {
   current: RecoveryScan | undefined = undefined
   readonly #options: ScanOptions
   readonly #owner: ScanOwner
-  #lastBeganAt = -Infinity
-  #lastEndedAt = -Infinity
-  #cancelDue: (() => void) | undefined
 
   constructor(options: ScanOptions, owner: ScanOwner) {
     this.#options = options
     this.#owner = owner
-  }
-
-  /** If it is not, `due` is called when it may be. */
-  isDue(wish: { scanUs: number; waitingSince: number; lastArrivedAt: number }): boolean {
-    const { clock, costs } = this.#options
-    const lastBeganAt = this.#lastBeganAt
-    const lastEndedAt = this.#lastEndedAt
-    const waitMs = scanDueAt({ ...wish, lastBeganAt, lastEndedAt }, costs) - clock.now()
-    this.#cancelDue?.()
-    this.#cancelDue = undefined
-    if (waitMs <= 0) return true
-    this.#cancelDue = clock.after(waitMs, () => {
-      this.#cancelDue = undefined
-      this.#owner.due()
-    })
-    return false
   }
 
   begin(from: number, targets: readonly RecoveryTarget[]): void {
@@ -71,7 +47,6 @@ export class RecoveryScans {
     for (const target of targets) scan.join(target)
     this.current = scan
     this.count += 1
-    this.#lastBeganAt = clock.now()
     void this.#run(
       scan,
       clock.after(scanMsMax, () => scan.giveUp()),
@@ -79,18 +54,17 @@ export class RecoveryScans {
   }
 
   close(): void {
-    this.#cancelDue?.()
     this.current?.stop()
   }
 
   async #run(scan: RecoveryScan, cancelGiveUp: () => void): Promise<void> {
     const { history, namespace, clock, onLongScan, onError } = this.#options
+    const beganAt = clock.now()
     const end = await scan.run(history, namespace)
     cancelGiveUp()
     this.current = undefined
-    this.#lastEndedAt = clock.now()
     this.publications += scan.publications
-    const durationMs = this.#lastEndedAt - this.#lastBeganAt
+    const durationMs = clock.now() - beganAt
     if (durationMs > longScanMs) {
       try {
         onLongScan({ namespace, durationMs, publications: scan.publications })

@@ -1,4 +1,4 @@
-/** Asks for the newest publications of many channels, so many a request, some requests at a time. */
+/** Asks for the newest publications of many channels: so many a request, a few at a time. */
 import type { Channel } from '../shared/channel.js'
 import type { History, Screened } from './history.js'
 import { screenMax } from './history.js'

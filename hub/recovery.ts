@@ -49,6 +49,11 @@ export class Recovery {
     this.sawHead(asOf)
   }
 
+  /** The asker may know more by now. */
+  askFloor(): void {
+    this.floor = Math.max(this.floor, this.request.floor)
+  }
+
   sawHead(asOf: number): void {
     this.floor = Math.max(this.floor, asOf)
   }

@@ -1,10 +1,11 @@
 /** Looks whether all channels of a namespace have everything: repairs, and the verified offset. */
+import type { Channel } from '../shared/channel.js'
 import type { Clock } from './clock.js'
 import { completenessOf } from './completeness.js'
 import type { DurableChannel } from './durable-channel.js'
 import type { DurableChannels } from './durable-channels.js'
 import type { DurableCounters } from './durable-counters.js'
-import type { HistoryState } from './history.js'
+import type { HistoryState, StoredPublication } from './history.js'
 import type { Interest } from './interest.js'
 import type { RecoveryOutcome, RecoveryRequest } from './recovery-request.js'
 import { ChannelRepair, Repair } from './repair.js'
@@ -98,7 +99,8 @@ export class Verification {
   /** Resolves with the offset that it was looked at up to; undefined: that could not be done. */
   repair(channel: DurableChannel): Promise<number | undefined> {
     if (channel.repair !== undefined) return channel.repair.ended
-    const repair = new ChannelRepair(channel, this.#from(channel), this.verified, (outcome) =>
+    const floor = Math.max(this.verified, channel.heldUpTo)
+    const repair = new ChannelRepair(channel, this.#from(channel), floor, (outcome) =>
       this.#repaired(repair, outcome),
     )
     channel.repair = repair
@@ -165,7 +167,7 @@ export class Verification {
     if (channel.repair === undefined) return
     channel.repair = undefined
     const isRead = outcome.ok && this.#owner.learn(outcome.state) === 'same'
-    if (!outcome.ok && outcome.code === 'rewound') this.#owner.learn(outcome.state)
+    if (!outcome.ok && outcome.code === 'rewound') this.#dropGhosts(channel, outcome.state)
     if (!isRead) {
       if (channel.held !== undefined) this.#repairLater(channel)
       return end(undefined)
@@ -176,6 +178,15 @@ export class Verification {
       channel.hasSpilled = false
       void this.repair(channel).then(end)
     } else end(outcome.asOf)
+  }
+
+  /** What is held is not of this history, by its leader's word: of an older one, or forged. */
+  #dropGhosts(channel: DurableChannel, state: HistoryState): void {
+    if (this.#owner.learn(state) !== 'same') return
+    for (const publication of channel.takeHeld()) {
+      if (publication.offset <= state.last) channel.hold(publication)
+      else this.#owner.counters.unreadable += 1
+    }
   }
 
   #repairLater(channel: DurableChannel): void {
@@ -191,18 +202,30 @@ export class Verification {
     const completeness = completenessOf({
       position: { epoch: state.epoch, offset: after },
       anchorTime: undefined,
-      countOfChannelMax: found.length,
-      isWhole: true,
+      countOfChannelMax: isWhole ? found.length : Infinity,
       state,
       messagesPerChannel: this.#owner.messagesPerChannel,
     })
-    if (completeness !== 'complete' && chain.seen <= after) {
-      const before = found[0]?.offset ?? asOf + 1
+    const before = found[0]?.offset ?? asOf + 1
+    if (completeness !== 'complete' && chain.seen <= after && before > after + 1) {
       this.#channels.tellGap(channel, { reason: 'expired', after: chain.seen, before })
     }
     for (const stored of found) this.#channels.readFromHistory(stored, channel)
     if (isWhole) chain.cover(asOf)
     if (!channel.hasSpilled) this.#channels.releaseHeld(channel)
+  }
+
+  /** Of a channel that kept no more than this, older ones may be gone that never came here. */
+  #deliverOfPattern(found: readonly StoredPublication[]): void {
+    const counts = new Map<Channel, number>()
+    for (const { channel } of found) counts.set(channel, (counts.get(channel) ?? 0) + 1)
+    const told = new Set<Channel>()
+    for (const stored of found) {
+      const isFull = (counts.get(stored.channel) ?? 0) >= this.#owner.messagesPerChannel
+      if (isFull && !told.has(stored.channel)) this.#channels.tellExpired(stored)
+      told.add(stored.channel)
+      this.#channels.readFromHistory(stored)
+    }
   }
 
   /** All channels of a pattern at once: which of them there are, nobody knows beforehand. */
@@ -219,7 +242,7 @@ export class Verification {
         const before = found[0]?.offset ?? outcome.asOf + 1
         this.#channels.tellInterest(pattern, { reason: 'expired', after: from - 1, before })
       }
-      for (const stored of found) this.#channels.readFromHistory(stored)
+      this.#deliverOfPattern(found)
       const last = found.at(-1)
       if (outcome.isWhole || last === undefined) return outcome.asOf
       from = last.offset + 1

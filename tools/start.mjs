@@ -12,8 +12,9 @@ const help = `npm start [-- --port 8080] [--nats nats://127.0.0.1:4222]
 
 Installs and compiles what is missing, then starts one gateway node for development and a demo.
   --port   port to listen on (default: TIDEGATE_PORT, else 8080; 0: any free one)
-  --nats   the NATS server to use (default: TIDEGATE_NATS_URL, else a broker in this process's
-           memory); over NATS the demo's service runs as a process of its own
+  --nats   the NATS server to use, with JetStream (default: TIDEGATE_NATS_URL, else a broker and a
+           history in this process's memory); it gets the streams that are missing, and the demo's
+           service runs as a process of its own
 Other settings come from the environment, TIDEGATE_… as in README.md, and the file TIDEGATE_CONFIG;
 only TIDEGATE_JWT_SECRET is made anew for each run. Ctrl-C ends everything.`
 
@@ -48,10 +49,8 @@ function developmentEnvironment() {
     TIDEGATE_HOST: '127.0.0.1',
     // Off: a second node on this machine should not fail for the sake of metrics nobody reads.
     TIDEGATE_ADMIN_PORT: '0',
-    TIDEGATE_NAMESPACES: JSON.stringify({
-      default: { history: false },
-      stocks: { history: false, patterns: true },
-    }),
+    TIDEGATE_NAMESPACES: JSON.stringify({ default: {}, stocks: { patterns: true } }),
+    TIDEGATE_PROVISION: 'true',
     TIDEGATE_ALLOWED_ORIGINS: '*',
     TIDEGATE_SHUTDOWN_GRACE_SECONDS: '2',
     TIDEGATE_LOG_LEVEL: 'warn',
@@ -222,6 +221,9 @@ By long-poll, which waits for what is published below:
 
 Publish:
   curl ${newline} ${bearer} -d '{"channel":"hello","data":{"text":"hi"}}' ${address}/v1/publish
+
+What a channel keeps, for whoever comes later:
+  curl ${newline} ${bearer} '${address}/v1/history?channel=hello'
 
 Ctrl-C ends it.
 `

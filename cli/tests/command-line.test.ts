@@ -46,10 +46,3 @@ test('an unknown command, or none, is refused with the list of commands', async 
     assert.equal(spawned.stdout, '')
   }
 })
-
-test('tidegate provision says that it comes with durable channels', async (t) => {
-  const spawned = tidegate(t, ['provision'])
-  assert.equal(await spawned.exit(), 0)
-  assert.match(spawned.stdout, /durable channels/)
-  assert.equal(await tidegate(t, ['provision', 'orders']).exit(), 2)
-})

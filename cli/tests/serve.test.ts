@@ -52,9 +52,7 @@ test('the start is logged: engine, every setting with its source, secrets masked
   assert.deepEqual(settings['TIDEGATE_JWT_SECRET'], { value: ['***'], source: 'environment' })
   assert.doesNotMatch(node.stdout, new RegExp(testSecret))
   assert.notEqual(port, 0)
-  const notice = await node.logged('setting_notice')
-  assert.deepEqual(notice['namespaces'], ['default'])
-  assert.match(String(notice['message']), /ephemeral/)
+  assert.equal((await node.logged('history_available'))['namespace'], 'default')
 })
 
 test('the admin port tells liveness, readiness and metrics', async (t) => {

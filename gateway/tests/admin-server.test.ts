@@ -7,6 +7,7 @@ async function open(t: TestContext, sources: Partial<AdminSources> = {}): Promis
   const server = new AdminServer({
     metrics: { contentType: 'text/plain; version=0.0.4', read: async () => 'tidegate_test 1\n' },
     notReadyReasons: () => [],
+    warnings: () => [],
     ...sources,
   })
   t.after(() => server.close())
@@ -30,6 +31,13 @@ test('a node is ready until it has a reason not to be, and then says which', asy
   const notReady = await fetch(`${url}/health/ready`)
   assert.equal(notReady.status, 503)
   assert.deepEqual(await notReady.json(), { ready: false, reasons: ['broker_unavailable'] })
+})
+
+test('a history that is away is a warning, and keeps no balancer from a ready node', async (t) => {
+  const url = await open(t, { warnings: () => ['history_unavailable'] })
+  const response = await fetch(`${url}/health/ready`)
+  assert.equal(response.status, 200)
+  assert.deepEqual(await response.json(), { ready: true, warnings: ['history_unavailable'] })
 })
 
 test('the metrics are served in the text form of Prometheus', async (t) => {
@@ -66,6 +74,6 @@ test('metrics that cannot be read are a 500 and do not end the process', async (
 test('a port that is taken is told to the caller', async (t) => {
   const port = Number(new URL(await open(t)).port)
   const metrics = { contentType: '', read: async () => '' }
-  const second = new AdminServer({ metrics, notReadyReasons: () => [] })
+  const second = new AdminServer({ metrics, notReadyReasons: () => [], warnings: () => [] })
   await assert.rejects(second.listen(port, '127.0.0.1'), { code: 'EADDRINUSE' })
 })

@@ -4,6 +4,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { defaultHistory } from '../../hub/namespaces.js'
 import { settingEntries } from '../config-schema.js'
 import {
   ConfigError,
@@ -38,7 +39,10 @@ test('without any setting a node listens on 8080 with the in-memory broker', () 
   assert.equal(config.adminPort, 9090)
   assert.deepEqual(config.natsUrls, [])
   assert.equal(config.subjectPrefix, 'rt')
-  assert.deepEqual([...config.namespaces], [['default', { isDurable: true, patterns: false }]])
+  assert.deepEqual(
+    [...config.namespaces],
+    [['default', { history: defaultHistory, patterns: false }]],
+  )
 })
 
 test('a configuration cannot be changed once it is parsed', () => {
@@ -123,10 +127,17 @@ test('namespaces say whether they are durable and take patterns', () => {
   assert.deepEqual(
     [...loadConfig({ env, openFilesMax }).namespaces],
     [
-      ['orders', { isDurable: true, patterns: true }],
-      ['cursors', { isDurable: false, patterns: false }],
+      ['orders', { history: namespaces.orders.history, patterns: true }],
+      ['cursors', { history: undefined, patterns: false }],
     ],
   )
+})
+
+test('what a history does not say is as the default has it', () => {
+  const env = { TIDEGATE_NAMESPACES: '{"orders":{"history":{"replicas":3}},"chat":{}}' }
+  const { namespaces } = loadConfig({ env, openFilesMax })
+  assert.deepEqual(namespaces.get('orders')?.history, { ...defaultHistory, replicas: 3 })
+  assert.deepEqual(namespaces.get('chat')?.history, defaultHistory)
 })
 
 test('a bad value is refused with name, value and allowed range', () => {

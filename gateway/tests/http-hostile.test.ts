@@ -28,7 +28,7 @@ async function assertUndisturbed(
     const { websocket, sse, poll } = counters.connections
     return websocket + sse + poll === 0
   })
-  assert.deepEqual([counters.subscriptions, counters.publishesPending], [0, 0])
+  assert.deepEqual([counters.subscriptions, counters.requestsPending], [0, 0])
   assert.equal(gateway.gateway.outbox.bytes, 0)
 }
 

@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test, type TestContext } from 'node:test'
+import { DurableCounters } from '../../hub/durable-counters.js'
+import type { RecoveryCounters } from '../../hub/recovery-counters.js'
 import { Counters } from '../counters.js'
 import { DelayHistogram } from '../delay-histogram.js'
 import { createMetrics, type Metrics, type MetricSources } from '../metrics.js'
+import { idleHistory } from './idle-history.js'
 
 function sources(): MetricSources {
   return {
@@ -20,6 +23,7 @@ function sources(): MetricSources {
       isConnected: true,
       interestCount: 12,
       lingeringCount: 5,
+      durable: idleHistory(),
     },
     outbox: { bytes: () => 512 },
     deliveryDelay: new DelayHistogram(),
@@ -60,6 +64,10 @@ test('the metrics that are fixed by name are there from the first scrape', async
     ['tidegate_delivery_delay_seconds', 'histogram'],
     ['tidegate_event_loop_delay_seconds', 'gauge'],
     ['tidegate_gaps_total', 'counter'],
+    ['tidegate_recoveries_total', 'counter'],
+    ['tidegate_recovery_reads_total', 'counter'],
+    ['tidegate_verified_offset', 'gauge'],
+    ['tidegate_history_available', 'gauge'],
     ['tidegate_refusals_total', 'counter'],
   ]) {
     assert.match(text, new RegExp(`^# HELP ${name} \\S.*\\.$`, 'm'))
@@ -109,6 +117,51 @@ test('a scrape reads the numbers of now, and a second one does not add them up',
   assert.equal(samples.get('tidegate_publications_dropped_total{reason="too_large"}'), 2)
   assert.equal(samples.get('tidegate_broker_connected'), 1)
   assert.equal(samples.get('process_max_fds'), 20_000)
+})
+
+test('durable namespaces have their metrics by name, recoveries by result and source', async (t) => {
+  const from = sources()
+  const counters = { ...new DurableCounters(), received: 30, tooLarge: 1, duplicates: 4 }
+  counters.recoveries.recovered.history = 6
+  const planned: RecoveryCounters = {
+    requests: 20,
+    screened: 12,
+    singleReads: 3,
+    scans: 2,
+    joined: 5,
+    scannedPublications: 900,
+    retries: 1,
+    rounds: 4,
+    unavailable: 7,
+    overloaded: 8,
+  }
+  const durable = idleHistory({
+    counters,
+    budget: { bytes: 2048 },
+    all: [
+      { name: 'orders', isAvailable: true, verified: 57 },
+      { name: 'chat', isAvailable: false, verified: 0 },
+    ],
+    planners: new Map([['orders', { counters: planned }]]),
+  })
+  const samples = await read(open(t, { ...from, hub: { ...from.hub, durable } }))
+  for (const [name, value] of Object.entries({
+    tidegate_publications_received_total: 37,
+    'tidegate_publications_dropped_total{reason="too_large"}': 3,
+    tidegate_publications_duplicate_total: 4,
+    'tidegate_recoveries_total{result="recovered",source="history"}': 6,
+    'tidegate_recoveries_total{result="not_recovered",source="ring"}': 0,
+    tidegate_recoveries_bytes: 2048,
+    'tidegate_history_available{namespace="orders"}': 1,
+    'tidegate_history_available{namespace="chat"}': 0,
+    'tidegate_verified_offset{namespace="orders"}': 57,
+    'tidegate_recovery_reads_total{namespace="orders",choice="screen"}': 12,
+    'tidegate_recovery_reads_total{namespace="orders",choice="joined"}': 5,
+    'tidegate_recovery_scanned_publications_total{namespace="orders"}': 900,
+    'tidegate_recovery_failures_total{namespace="orders",reason="overloaded"}': 8,
+  })) {
+    assert.equal(samples.get(name), value, name)
+  }
 })
 
 test('delays are counted in cumulative buckets of seconds', async (t) => {

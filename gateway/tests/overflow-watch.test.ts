@@ -5,6 +5,7 @@ import { Counters } from '../counters.js'
 import { Log } from '../log.js'
 import { watchOverflows } from '../overflow-watch.js'
 import { FakeClock } from './fake-clock.js'
+import { idleHistory } from './idle-history.js'
 
 test('refusals and evictions become two lines a stretch, however many there are', () => {
   const lines: Record<string, unknown>[] = []
@@ -25,6 +26,7 @@ test('refusals and evictions become two lines a stretch, however many there are'
     isConnected: true,
     interestCount: 0,
     lingeringCount: 0,
+    durable: idleHistory(),
   }
   const end = watchOverflows(log, clock, counters, hub)
   clock.advance(5_000)

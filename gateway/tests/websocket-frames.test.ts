@@ -150,7 +150,7 @@ for (const { name, subprotocol, isBinary, data } of testFormats) {
     const { ws } = await startTestGateway(t)
     const token = mint({ subscribe: ['chat.*'] })
     const client = await TestClient.connect(t, ws, token, subprotocol)
-    const unknown = { position: { epoch: 'x' }, delivery: 'latest', sender: 'me', ['']: [{}] }
+    const unknown = { replay: { epoch: 'x' }, delivery: 'latest', sender: 'me', ['']: [{}] }
     const answer = await client.ask({ ...unknown, type: 'subscribe', id: 1, channel: 'chat.7' })
     assert.deepEqual(answer, { type: 'subscribed', id: 1, channel: 'chat.7' })
   })

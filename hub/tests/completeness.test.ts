@@ -11,19 +11,17 @@ interface Read {
   readonly position: Omit<Position, 'epoch'>
   readonly anchorTime?: number
   readonly count?: number
-  readonly isWhole?: boolean
   readonly first: number
   readonly last?: number
   readonly messagesPerChannel?: number
 }
 
 function verdict(read: Read): string {
-  const { position, anchorTime, count = 0, isWhole = true, first, last = 1_000 } = read
+  const { position, anchorTime, count = 0, first, last = 1_000 } = read
   return completenessOf({
     position: { epoch, ...position },
     anchorTime,
     countOfChannelMax: count,
-    isWhole,
     state: { epoch, first, last },
     messagesPerChannel: read.messagesPerChannel ?? 100,
   })
@@ -59,9 +57,10 @@ test('an anchor that no limit removed was removed by somebody', () => {
   assert.equal(verdict({ position: { offset: 50, time: 1 }, first: 50, count: 1 }), 'expired')
 })
 
-test('what one recovery does not give is said, whatever else is proven', () => {
-  const position = { offset: 50, time: 1 }
-  assert.equal(verdict({ position, anchorTime: 1, first: 1, isWhole: false }), 'recovery_limit')
+test('how many there are is not known where not all were read: nothing proves then', () => {
+  const position = { offset: 50, time: 1, verified: 700 }
+  assert.equal(verdict({ position, first: 60, count: Infinity }), 'expired')
+  assert.equal(verdict({ position, anchorTime: 1, first: 1, count: Infinity }), 'expired')
 })
 
 interface Kept {

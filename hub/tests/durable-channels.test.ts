@@ -208,8 +208,9 @@ test('a rewound history is noticed, by who is there and by who comes back', asyn
   assert.equal(away.gaps[0]?.reason, 'new_epoch')
   for (let at = 0; at < 5; at += 1) await world.publish('orders.1')
   await world.settle(50)
-  assert.deepEqual(client.numbers.slice(5), [5, 6, 7, 8, 9])
-  assert.deepEqual(away.numbers.slice(-5), [5, 6, 7, 8, 9])
+  // What is kept of it comes again: nobody can tell up to where it is the old one.
+  assert.deepEqual(client.numbers.slice(5), [0, 1, 5, 6, 7, 8, 9])
+  assert.deepEqual(away.numbers.slice(5), [0, 1, 5, 6, 7, 8, 9])
 })
 
 test('a rewound history that has grown past the position again is told by its anchor', async (t) => {
@@ -352,7 +353,6 @@ test('a pattern gets every channel once, and recovers from its verified offset',
   )
   await world.settle(61_000)
   pattern.hearVerified()
-  pattern.position = { ...pattern.position!, offset: pattern.position!.verified ?? 0 }
   pattern.disconnect()
   for (let at = 0; at < 4; at += 1) await world.publish(`orders.new-${at}`)
   await pattern.connect(other)

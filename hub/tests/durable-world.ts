@@ -134,6 +134,13 @@ class NodeHistory implements History {
   }
 }
 
+export interface Stored {
+  readonly channel: string
+  readonly number: number
+  readonly offset: number
+  readonly generation: number
+}
+
 export interface WorldOptions {
   readonly settings?: Partial<HistorySettings>
   readonly limits?: Partial<DurableOptions['limits']>
@@ -171,12 +178,10 @@ export class World {
   readonly clock: FakeClock = new FakeClock()
   readonly broker: MemoryBroker = new MemoryBroker()
   readonly history: SwitchHistory
-  /** What was stored, in order: channel, number and offset. */
-  readonly stored: {
-    readonly channel: string
-    readonly number: number
-    readonly offset: number
-  }[] = []
+  /** How often the history was made anew. */
+  generation = 0
+  /** What was stored, in order. */
+  readonly stored: Stored[] = []
   readonly #scope: TestScope
   readonly #options: WorldOptions
   readonly #namespaces: Namespaces
@@ -236,8 +241,14 @@ export class World {
     const payload = new TextEncoder().encode(String(number))
     const result = await this.history.publish(channel, payload, headers)
     assert.ok(result.ok)
-    this.stored.push({ channel, number, offset: result.offset })
+    this.stored.push({ channel, number, offset: result.offset, generation: this.generation })
     return result.offset
+  }
+
+  /** Deletes the history and makes it anew. */
+  renew(): void {
+    this.history.wipe('orders')
+    this.generation += 1
   }
 
   /** Turns the clock until it has come about. */
@@ -322,7 +333,10 @@ export class Client implements Subscriber {
     const shown = this.#subscription && this.#hub?.positionOf(this.#subscription)
     if (!this.isLive || shown === undefined || this.position === undefined) return
     if (shown.epoch !== this.position.epoch || shown.verified === undefined) return
-    this.position = { ...this.position, verified: shown.verified }
+    const { verified } = shown
+    // A pattern's position is the verified offset, and nothing else.
+    const offset = isPattern(this.name) ? verified : this.position.offset
+    this.position = { ...this.position, offset, verified }
   }
 
   disconnect(): void {

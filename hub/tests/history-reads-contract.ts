@@ -50,7 +50,7 @@ function screens(name: string, open: OpenHistory): void {
     assert.deepEqual(await opened.history.screen('orders', nothing), { asOf: 5, newest: new Map() })
   })
 
-  test(`${name}: a screen after its newest publication was deleted tells the one before`, async (t) => {
+  test(`${name}: a screen tells the one before a newest that was deleted`, async (t) => {
     const opened = await open(t)
     await storeMany(opened, 'orders.1', 3)
     await opened.delete('orders', 3)

@@ -2,9 +2,9 @@
 import { historyContract } from './history-contract.js'
 import { openJetStreamHistory, testLayout } from './opened-history.js'
 
-historyContract('JetStream', openJetStreamHistory)
+historyContract('JetStream', (scope) => openJetStreamHistory(scope))
 historyContract(
   'JetStream in memory',
-  (scope) => openJetStreamHistory(scope, testLayout('memory')),
+  (scope) => openJetStreamHistory(scope, { layout: testLayout('memory') }),
   false,
 )

@@ -1,6 +1,7 @@
 /** A real nats-server for a test: a port of its own, killed and restarted at will, gone with it. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -29,14 +30,20 @@ export interface NatsServerOptions {
   readonly port?: number
 }
 
-const host = '127.0.0.1'
+export const host = '127.0.0.1'
+
+/** A store as it was; removed with the test. */
+export interface StoreSnapshot {
+  readonly path: string
+}
 
 export class NatsServer {
   readonly url: string
   readonly port: number
-  /** For what the configuration names, such as a JetStream store; removed with the test. */
+  /** For what the configuration names; removed with the test. */
   readonly directory: string
   readonly #config: string
+  #snapshots = 0
   readonly #clients = new Set<NatsConnection>()
   #process: ChildProcess
 
@@ -65,6 +72,35 @@ export class NatsServer {
     await this.kill()
     const started = await spawnServer(this.directory, this.#config, this.port)
     this.#process = started.process
+  }
+
+  /** The same, but nothing of what JetStream had stored is left. */
+  async restartWiped(): Promise<void> {
+    await this.kill()
+    rmSync(this.#store, { recursive: true, force: true })
+    await this.restart()
+  }
+
+  /** Copies the store, for which the server is killed and started again. */
+  async snapshot(): Promise<StoreSnapshot> {
+    await this.kill()
+    this.#snapshots += 1
+    const path = join(this.directory, `snapshot-${this.#snapshots}`)
+    cpSync(this.#store, path, { recursive: true })
+    await this.restart()
+    return { path }
+  }
+
+  /** Kills it, and starts it with the store as it was: what was stored since is lost. */
+  async restartFrom(snapshot: StoreSnapshot): Promise<void> {
+    await this.kill()
+    rmSync(this.#store, { recursive: true, force: true })
+    cpSync(snapshot.path, this.#store, { recursive: true })
+    await this.restart()
+  }
+
+  get #store(): string {
+    return join(this.directory, 'jetstream')
   }
 
   /** Resolves when all of its threads have stopped: until then it may still answer. */

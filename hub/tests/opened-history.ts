@@ -1,16 +1,20 @@
 /** Both histories, started, with a plain publisher beside: what the shared tests run over. */
 import { headers as natsHeaders, type NatsConnection } from '@nats-io/transport-node'
-import { cpSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Broker } from '../broker.js'
 import type { HistoryLayout } from '../history-layout.js'
 import type { History, HistoryEvent } from '../history.js'
-import { JetStreamHistory } from '../jetstream-history.js'
+import {
+  defaultJetStreamTimeouts,
+  JetStreamHistory,
+  type JetStreamTimeouts,
+} from '../jetstream-history.js'
 import { StreamProvisioner } from '../jetstream-provision.js'
 import { streamName, wantedStreams } from '../jetstream-stream.js'
 import { MemoryBroker } from '../memory-broker.js'
 import { createNatsBroker, type NatsBroker } from '../nats-broker.js'
+import type { NatsMessage } from '../nats-message.js'
 import { defaultHistory, type HistorySettings, type Namespaces } from '../namespaces.js'
+import { askJetStream } from './jetstream-api.js'
 import { startNats, type NatsServer, type TestScope } from './nats-server.js'
 import { started } from './opened-broker.js'
 import { realClock } from './real-clock.js'
@@ -93,6 +97,25 @@ export interface OpenedJetStream extends OpenedHistory {
   readonly history: JetStreamHistory
 }
 
+export interface JetStreamChoices {
+  readonly layout?: HistoryLayout
+  readonly timeouts?: JetStreamTimeouts
+  /** With users: who the history is, and who the service and the test. */
+  readonly config?: string
+  readonly user?: string
+  readonly admin?: string
+  /** What the reads connection receives and loses. */
+  readonly isLost?: (message: NatsMessage) => boolean
+}
+
+function losing(reader: NatsBroker, isLost: (message: NatsMessage) => boolean): void {
+  const subscribe = reader.subscribe.bind(reader)
+  reader.subscribe = (subject, receive) =>
+    subscribe(subject, (message) => {
+      if (!isLost(message)) receive(message)
+    })
+}
+
 /** Timers that wait for a server run 12 times as fast, so that tests are quick. */
 const quickClock = {
   ...realClock,
@@ -102,16 +125,28 @@ const timeouts = { connectMs: 2_000, pingIntervalMs: 15_000 }
 
 export async function openJetStreamHistory(
   scope: TestScope,
-  layout: HistoryLayout = testLayout(),
+  {
+    layout = testLayout(),
+    timeouts: historyTimeouts = defaultJetStreamTimeouts,
+    isLost,
+    config = '',
+    user,
+    admin,
+  }: JetStreamChoices = {},
 ): Promise<OpenedJetStream> {
-  const server = await startNats(scope, { jetStream: true })
-  let service = await server.connect({ reconnect: false })
+  const server = await startNats(scope, { jetStream: true, config })
+  const login = admin === undefined ? {} : { user: admin, pass: 'pw' }
+  const client = { reconnect: false, ...login }
+  let service = await server.connect(client)
   await provisioned(service, layout)
-  const options = { url: server.url }
+  const options = { url: server.url, ...(user !== undefined && { user, password: 'pw' }) }
   const broker = await createNatsBroker(options, quickClock, Math.random, timeouts)
   const reader = await createNatsBroker(options, quickClock, Math.random, timeouts)
-  const parts = { publisher: broker, reader, layout, clock: quickClock, random: Math.random }
-  const history = new JetStreamHistory(parts)
+  if (isLost !== undefined) losing(reader, isLost)
+  const history = new JetStreamHistory({
+    ...{ publisher: broker, reader, layout, clock: quickClock, random: Math.random },
+    timeouts: historyTimeouts,
+  })
   scope.after(() => history.close())
   scope.after(() => broker.close())
   await started(broker)
@@ -119,42 +154,39 @@ export async function openJetStreamHistory(
   await history.start()
   await until(() => events.filter(({ type }) => type === 'available').length === 5)
   const names = [...wantedStreams(layout).keys()]
-  const restarted = async (): Promise<void> => {
-    await server.restart()
-    service = await server.connect({ reconnect: false })
-    // NATS forgets a stream in memory with its messages, if it is one server alone.
+  /** After a restart. NATS forgets streams in memory, if it is one server alone. */
+  const usable = async (): Promise<void> => {
+    service = await server.connect(client)
     await provisioned(service, layout)
     for (const name of names) await untilAnswered(() => history.state(name))
   }
   return {
     ...{ history, broker, reader, events, server },
     store: (channel, payload, headers = []) => stored(service, channel, payload, headers),
-    purge: async (namespace) => void (await api(service, `STREAM.PURGE.rt_${namespace}`)),
+    purge: async (namespace) => void (await askJetStream(service, `STREAM.PURGE.rt_${namespace}`)),
     async delete(namespace, seq) {
-      await api(service, `STREAM.MSG.DELETE.rt_${namespace}`, { seq })
+      await askJetStream(service, `STREAM.MSG.DELETE.rt_${namespace}`, { seq })
     },
     async renew(namespace) {
-      await api(service, `STREAM.DELETE.${streamName('rt', namespace)}`)
+      await askJetStream(service, `STREAM.DELETE.${streamName('rt', namespace)}`)
       await provisioned(service, layout)
       await untilAnswered(() => history.state(namespace))
     },
     async backup() {
-      const from = join(server.directory, 'jetstream')
-      const to = join(server.directory, 'backup')
-      await server.kill()
-      cpSync(from, to, { recursive: true })
-      await restarted()
+      const snapshot = await server.snapshot()
+      await usable()
       return async () => {
-        await server.kill()
-        rmSync(from, { recursive: true })
-        cpSync(to, from, { recursive: true })
-        await restarted()
+        await server.restartFrom(snapshot)
+        await usable()
       }
     },
     async takeAway() {
       await server.kill()
       await until(() => !reader.isConnected)
-      return restarted
+      return async () => {
+        await server.restart()
+        await usable()
+      }
     },
   }
 }
@@ -180,17 +212,6 @@ async function stored(
   const answer = await service.request(`rt.pub.${channel}`, payload, options)
   const { error } = answer.json<{ readonly error?: { readonly description: string } }>()
   if (error !== undefined) throw new Error(error.description)
-}
-
-export async function api(
-  service: NatsConnection,
-  subject: string,
-  body: Readonly<Record<string, unknown>> = {},
-): Promise<Readonly<Record<string, unknown>>> {
-  const answer = await service.request(`$JS.API.${subject}`, JSON.stringify(body))
-  const parsed = answer.json<Readonly<Record<string, unknown>>>()
-  if (parsed['error'] !== undefined) throw new Error(JSON.stringify(parsed['error']))
-  return parsed
 }
 
 export function listeningTo(history: History): readonly HistoryEvent[] {

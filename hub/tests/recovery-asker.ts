@@ -6,7 +6,7 @@ import type { RecoveryOutcome, RecoveryRequest } from '../recovery-request.js'
 export class Asker implements RecoveryRequest {
   readonly name: Channel
   readonly from: number
-  readonly floor: number
+  floor: number
   readonly offsets: number[] = []
   /** All that was called, after it left too. */
   calls = 0

@@ -15,6 +15,9 @@ const arrows = {
   tools: ['build'],
 }
 
+/** What the tests of a folder may import beside: whole nodes are audited. */
+const testArrows = { cli: ['loadtest'] }
+
 /** Who loads the engine, listens with it, or holds one of its sockets, requests or responses. */
 const engineFiles = [
   'engine',
@@ -96,7 +99,7 @@ function target(file, specifier) {
 export function arrowsHold(file) {
   if (!file.isCode || !file.path.includes('/')) return []
   const folder = file.path.split('/')[0]
-  const allowed = arrows[folder] ?? []
+  const allowed = [...(arrows[folder] ?? []), ...((file.isTest && testArrows[folder]) || [])]
   const faults = []
   for (const { specifier } of importsOf(file)) {
     const to = target(file, specifier)?.split('/')[0]
