@@ -215,7 +215,7 @@ export class CatchUp implements RoundOwner {
     this.#position = positionAfter(this.#gapBefore, this.#position)
   }
 
-  /** The history ends before what was shown, or has another publication there: it is not the one. */
+  /** The history ends before what was shown, or has another publication there: it is another. */
   #startOver(): void {
     if (this.#namespace.epoch !== undefined) this.#moveTo(this.#namespace.epoch)
     this.#read()

@@ -27,18 +27,13 @@ export class Chain {
     return this.seen !== notBegun
   }
 
-  /** The history was looked at up to `asOf`; `newest` is its newest publication, if there is one. */
+  /** The history was looked at up to `asOf`; `newest` is its newest publication, if it has one. */
   begin(asOf: number, newest: Link | undefined): void {
     this.seen = asOf
     this.offset = 0
     this.time = 0
     this.isEnd = false
     if (newest !== undefined) this.#note(newest)
-  }
-
-  /** Nothing is known any more. */
-  forget(): void {
-    this.begin(notBegun, undefined)
   }
 
   /**

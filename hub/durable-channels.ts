@@ -1,4 +1,4 @@
-/** The channels of a durable namespace on this node: publications in, in order and once, and out. */
+/** The channels of a durable namespace on this node: publications in, and out in order, once. */
 import { isChannel, type Channel } from '../shared/channel.js'
 import { covers } from '../shared/pattern.js'
 import type { BrokerMessage } from './broker.js'

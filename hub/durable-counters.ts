@@ -1,4 +1,4 @@
-/** What the durable namespaces of a node count: plain numbers, read when the metrics are scraped. */
+/** What the durable namespaces of a node count: plain numbers, read when they are scraped. */
 export type RecoveryResult = 'recovered' | 'not_recovered'
 export type RecoverySource = 'ring' | 'history'
 

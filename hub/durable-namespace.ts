@@ -1,7 +1,7 @@
 /** A durable namespace on this node: its history, its channels, and who is caught up with them. */
 import type { Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
-import { isSameTime, type Position } from '../shared/position.js'
+import type { Position } from '../shared/position.js'
 import type { BrokerMessage } from './broker.js'
 import { CatchUp } from './catch-up.js'
 import type { Link } from './chain.js'
@@ -11,12 +11,14 @@ import { DurableChannels, toPublication } from './durable-channels.js'
 import type { DurableCounters, RecoveryResult, RecoverySource } from './durable-counters.js'
 import type { History, HistoryState, StoredPublication } from './history.js'
 import type { Interest } from './interest.js'
+import { KnownHistory, type Lesson } from './known-history.js'
 import type { HistorySettings } from './namespaces.js'
 import type { Publication } from './publication.js'
 import type { RecoveryBudget } from './recovery-budget.js'
 import type { RecoveryPlanner } from './recovery-planner.js'
 import type { RecoveryRequest } from './recovery-request.js'
 import { RecoveryRound, type RoundLimits, type RoundOwner, type Wanted } from './recovery-round.js'
+import { newestOfRing, sinceOfRing } from './ring-recovery.js'
 import type { Rings } from './rings.js'
 import type { BeginFailure, Begun, Start, Subscription } from './subscription.js'
 import { Verification } from './verification.js'
@@ -49,9 +51,6 @@ export interface DurableNamespaceOptions {
 
 /** A part of `maxAge`: what was verified longer ago may be followed by what has expired. */
 const youngPart = 0.9
-/** A history that seems to have been rewound is looked at again, before that is believed. */
-const secondOpinionMs = 500
-const suspicionsMs = 1_000
 const retryMs = 1_000
 
 export class DurableNamespace {
@@ -65,18 +64,13 @@ export class DurableNamespace {
   readonly patternChannelsMax: number
   readonly messagesPerChannel: number
   readonly intervalMs: number
-  /** Of the history that this node knows; undefined: it has not been seen yet. */
-  epoch: string | undefined = undefined
   readonly #options: DurableNamespaceOptions
   readonly #channels: DurableChannels
   readonly #verification: Verification
-  /** The history is known to have been this long. */
-  #known = 0
+  readonly #known: KnownHistory
   /** The chain that began last begins here: what lies before it is not handed to anybody. */
   #newestBase = 0
   #isAvailable = false
-  #suspectedAt = -Infinity
-  #isAsking = false
   readonly #waiting = new Set<CatchUp>()
   #isRetryPlanned = false
   /** What readers of the same channel share is encoded once. */
@@ -95,8 +89,14 @@ export class DurableNamespace {
     this.patternChannelsMax = limits.patternChannelsMax
     this.messagesPerChannel = settings.messagesPerChannel
     this.intervalMs = Math.min(limits.verifyMs, (settings.maxAgeSeconds * 1000) / 4)
+    this.#known = new KnownHistory(this)
     this.#channels = new DurableChannels(this)
     this.#verification = new Verification(this, this.#channels)
+  }
+
+  /** Of the history that this node knows; undefined: it has not been seen yet. */
+  get epoch(): string | undefined {
+    return this.#known.epoch
   }
 
   get verified(): number {
@@ -173,7 +173,7 @@ export class DurableNamespace {
     const here = this.here(interest)
     if (here === undefined || interest.durable !== undefined) return here
     // What lies between the verified offset and now has been handed to others.
-    return { epoch: here.epoch, offset: this.#known, verified: this.#known }
+    return { epoch: here.epoch, offset: this.#known.last, verified: this.#known.last }
   }
 
   /** Where a subscription that has everything is now; undefined: the chain has not begun. */
@@ -193,7 +193,7 @@ export class DurableNamespace {
 
   /** Everything up to here has been handed to the interest's live subscribers. */
   seenOf({ durable }: Interest): number {
-    return durable === undefined ? this.#known : durable.chain.seen
+    return durable === undefined ? this.#known.last : durable.chain.seen
   }
 
   /** What a reader has to have read, so that nothing lies between it and what comes live. */
@@ -213,26 +213,14 @@ export class DurableNamespace {
 
   /** Everything after the position, if the ring proves that it is everything. */
   sinceOfRing(interest: Interest, position: Position): readonly Publication[] | undefined {
-    const { durable, ring } = interest
-    if (durable === undefined || position.epoch !== this.epoch) return undefined
-    const { chain, held } = durable
-    if (!chain.hasBegun || held !== undefined || !this.#options.isLive()) return undefined
-    const { offset, time } = position
-    const hasNewest = chain.offset > 0 && offset === chain.offset
-    if (hasNewest && (time === undefined || isSameTime(time, chain.time))) return []
-    const got = Math.max(offset, position.verified ?? 0)
-    if (ring === undefined || ring.since > got || offset > chain.seen) return undefined
-    // A publication that we have and the client shows must be the same.
-    const anchor = ring.at(offset)
-    const isOther = anchor !== undefined && time !== undefined && !isSameTime(time, anchor.time)
-    if (isOther || (anchor === undefined && offset > ring.since)) return undefined
-    this.rings.use(interest)
-    return ring.after(offset).publications
+    if (position.epoch !== this.epoch || !this.#options.isLive()) return undefined
+    const found = sinceOfRing(interest, position)
+    if (found !== undefined) this.rings.use(interest)
+    return found
   }
 
-  newestOfRing({ durable, ring }: Interest, count: number): readonly Publication[] | undefined {
-    const isComplete = durable?.chain.hasBegun === true && durable.held === undefined
-    return isComplete && this.#options.isLive() ? ring?.last(count) : undefined
+  newestOfRing(interest: Interest, count: number): readonly Publication[] | undefined {
+    return this.#options.isLive() ? newestOfRing(interest, count) : undefined
   }
 
   read(name: Channel | Pattern, wanted: Wanted, owner: RoundOwner): RecoveryRound {
@@ -297,24 +285,12 @@ export class DurableNamespace {
     return this.#options.history.state(this.name)
   }
 
-  heard(offset: number): void {
-    if (offset > this.#known) this.#known = offset
-  }
-
   repair(channel: DurableChannel): void {
     void this.#verification.repair(channel)
   }
 
   verifiedMoved(): void {
     this.#options.onVerified()
-  }
-
-  /** At most once a second: whoever publishes strangely must not make us ask for ever. */
-  suspect(): void {
-    const now = this.clock.now()
-    if (now - this.#suspectedAt < suspicionsMs) return
-    this.#suspectedAt = now
-    void this.state().then((state) => state !== undefined && this.learn(state))
   }
 
   fell(subscription: Subscription, { seen, offset, time }: Link & { readonly seen: number }): void {
@@ -333,47 +309,29 @@ export class DurableNamespace {
     catchUp.release()
   }
 
-  /** `other`: everybody has been told that the history is not what it was. `unsure`: ask later. */
-  learn(state: HistoryState): 'same' | 'other' | 'unsure' {
-    if (this.epoch === undefined) {
-      this.epoch = state.epoch
-      this.#known = Math.max(this.#known, state.last)
-      this.#verification.reset(state.last)
-      return 'same'
-    }
-    if (state.epoch !== this.epoch) {
-      this.#reset(state)
-      return 'other'
-    }
-    if (state.last >= this.#known) {
-      this.#known = state.last
-      return 'same'
-    }
-    void this.#askAgain()
-    return 'unsure'
+  heard(offset: number): void {
+    this.#known.heard(offset)
   }
 
-  /** A leader that was cut off may speak of the past for a moment. */
-  async #askAgain(): Promise<void> {
-    if (this.#isAsking) return
-    this.#isAsking = true
-    const known = this.#known
-    await new Promise<void>((resolve) => this.clock.after(secondOpinionMs, resolve))
-    const state = await this.state()
-    this.#isAsking = false
-    if (state === undefined || state.epoch !== this.epoch) return this.verify()
-    if (state.last < known) this.#reset(state)
-    else this.#known = Math.max(this.#known, state.last)
+  /** What came live cannot be of the history that is known. */
+  suspect(): void {
+    this.#known.suspect()
+  }
+
+  learn(state: HistoryState): Lesson {
+    return this.#known.learn(state)
+  }
+
+  historyBegins({ last }: HistoryState): void {
+    this.#verification.reset(last)
   }
 
   /**
-   * Everything that is kept is given to everybody, after a gap. Of a history that was rewound some of
-   * it may have been given before: up to where it is the old one, nobody can tell.
+   * Everything that is kept is given to everybody, after a gap. Of a history that was rewound some
+   * may have been given before: up to where it is the old one, nobody can tell.
    */
-  #reset({ epoch, last }: HistoryState): void {
+  historyChanged({ epoch }: HistoryState): void {
     this.counters.newEpochs += 1
-    this.epoch = epoch
-    this.#known = last
     this.#newestBase = 0
     for (const channel of this.#channels.all) {
       const { chain, interest } = channel
@@ -381,9 +339,7 @@ export class DurableNamespace {
       this.#verification.abandon(channel)
       channel.takeHeld()
       if (interest !== undefined) this.rings.drop(interest)
-      const hasBegun = chain.hasBegun
-      chain.forget()
-      if (!hasBegun) continue
+      if (!chain.hasBegun) continue
       chain.begin(0, undefined)
       if (interest !== undefined) this.#tellNewEpoch(interest, epoch, after)
     }

@@ -70,8 +70,8 @@ export type HistoryEvent =
   | { readonly type: 'error'; readonly reason: string }
 
 /**
- * Nothing here rejects. Undefined means that no answer could be had now: the history is away, has no
- * leader, or did not answer in time. Nobody may take that for an empty history.
+ * Nothing here rejects. Undefined means that no answer could be had now: the history is away, has
+ * no leader, or did not answer in time. Nobody may take that for an empty history.
  */
 export interface History {
   /** Called once, before `start`. */

@@ -125,7 +125,7 @@ export class Hub {
     return this.#linger.count
   }
 
-  /** Undefined: the node holds as many channels as it may. A durable one is silent until `begin`. */
+  /** Undefined: it holds as many channels as it may. A durable one is silent until `begin`. */
   subscribe(name: Channel | Pattern, subscriber: Subscriber): Subscription | undefined {
     let interest = this.#interests.get(name)
     if (interest === undefined) {

@@ -35,7 +35,7 @@ export class Interest {
   readers = 0
   /** Of a durable channel, its chain and what belongs to it. */
   durable: DurableChannel | undefined = undefined
-  /** Of a durable pattern, up to where the history had been looked at when it began; -1: not yet. */
+  /** Of a durable pattern, up to where the history was looked at when it began; -1: not yet. */
   base = -1
 
   constructor(

@@ -9,7 +9,7 @@ export interface LiveHeaders {
   readonly time: number
 }
 
-/** Undefined: this was not republished by a stream. Of forged headers the last value is not theirs. */
+/** Undefined: no stream has republished it. A forged header is never the last of its name. */
 export function readLiveHeaders(message: BrokerMessage): LiveHeaders | undefined {
   const offset = wholeNumber(message.header('Nats-Sequence'))
   const previous = wholeNumber(message.header('Nats-Last-Sequence'))

@@ -25,7 +25,7 @@ export type RecoveryOutcome =
       readonly asOf: number
       /** Whether everything from `from` to `asOf` was handed over: `take` never said no. */
       readonly isWhole: boolean
-      /** The channel's newest publication where a screen found it; undefined: none, or not screened. */
+      /** The channel's newest publication, if a screen found one. */
       readonly newest: StoredPublication | undefined
       readonly isScreened: boolean
       /** By the leader's word, asked after the last publication had been read. */

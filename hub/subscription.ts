@@ -17,7 +17,7 @@ export interface Subscription {
   catchUp: CatchUp | undefined
 }
 
-/** Where a subscription to a durable channel begins; with neither: now. Ephemeral ones ignore it. */
+/** Where a subscription to a durable channel begins; with neither: now. */
 export interface Start {
   /** Goes on where an earlier subscription was. */
   readonly position?: Position

@@ -14,7 +14,7 @@ test('a publication that follows what was seen is next, whatever holes the offse
   assert.equal(chain.judge(99, 15, 0, true), 'next')
 })
 
-test('a previous offset beyond what was seen is a gap, a known offset is not delivered again', () => {
+test('a previous offset beyond what was seen is a gap, a known one is not delivered again', () => {
   const chain = new Chain()
   chain.begin(10, undefined)
   assert.equal(chain.judge(15, 12, 0, true), 'gap')
@@ -37,7 +37,7 @@ test('no older publication proves nothing once the verified offset is old', () =
   assert.equal(chain.judge(50, 3, 10, false), 'next')
 })
 
-test('of any arrivals the next ones are in order, each once, and none is passed over unsaid', () => {
+test('of any arrivals the next ones are in order, each once, none is passed over unsaid', () => {
   const arrivals = fc.array(fc.nat(30), { maxLength: 60 })
   fc.assert(
     fc.property(arrivals, fc.nat(5), (order, base) => {

@@ -68,7 +68,7 @@ interface Kept {
   readonly isOurs: boolean
 }
 
-/** Publishes to our channel (true) and others, keeps at most `perChannel` of ours and `age` of all. */
+/** Publishes to our channel (true) and others; keeps `perChannel` of ours and `age` of all. */
 function keep(published: readonly boolean[], perChannel: number, age: number): readonly Kept[] {
   const all = published.map((isOurs, at) => ({ offset: at + 1, isOurs }))
   const young = all.filter(({ offset }) => offset > all.length - age)

@@ -1,4 +1,4 @@
-/** Durable channels by name: what is missed, where it comes from, and what is said when it cannot. */
+/** Durable channels by name: what is missed, where it comes from, and what is said if it cannot. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client, World } from './durable-world.js'
@@ -84,7 +84,7 @@ test('a lost last publication is found without another one after it', async (t) 
   assert.deepEqual(client.numbers, [0, 1], 'by the slow look at all channels')
 })
 
-test('stored, never republished, the node dies unaware, resumed elsewhere: it arrives', async (t) => {
+test('stored, not republished, the node dies unaware, resumed elsewhere: it arrives', async (t) => {
   let lost = ''
   const world = await World.open(t, { wire: (subject) => (subject === lost ? 'lost' : 'arrives') })
   const [dying, other] = [await world.node(), await world.node()]
@@ -213,7 +213,7 @@ test('a rewound history is noticed, by who is there and by who comes back', asyn
   assert.deepEqual(away.numbers.slice(5), [0, 1, 5, 6, 7, 8, 9])
 })
 
-test('a rewound history that has grown past the position again is told by its anchor', async (t) => {
+test('a rewound history that has grown past the position is told by its anchor', async (t) => {
   const world = await World.open(t)
   const [one, other] = [await world.node(), await world.node()]
   const client = new Client(world, 'orders.1')
@@ -248,7 +248,7 @@ test('a replica that lags is taken neither for an empty nor for a new history', 
   assert.deepEqual(client.gaps, [])
 })
 
-test('while the history is away nobody begins, and everybody goes on when it is back', async (t) => {
+test('while the history is away nobody begins, and all go on when it is back', async (t) => {
   const world = await World.open(t)
   const node = await world.node()
   const client = new Client(world, 'orders.1')

@@ -1,4 +1,4 @@
-/** Nodes over one history, on a wire that loses, doubles and delays; and clients that move about. */
+/** Nodes over one history, on a wire that loses, doubles and delays; clients that move about. */
 import assert from 'node:assert/strict'
 import { isChannel, type Channel } from '../../shared/channel.js'
 import { isPattern } from '../../shared/pattern.js'
@@ -70,7 +70,7 @@ class NodeBroker extends MemoryBroker {
   }
 }
 
-/** One history for several nodes: each hears its events, and may be answered by a replica that lags. */
+/** One history for several nodes: each hears its events, and may be answered by a lagging replica. */
 class NodeHistory implements History {
   readonly #shared: SwitchHistory
   readonly #listeners: Set<(event: HistoryEvent) => void>
