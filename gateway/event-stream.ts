@@ -3,6 +3,7 @@ import type { HttpResponse } from 'uWebSockets.js'
 import type { Gap } from '../hub/gap.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscription } from '../hub/subscription.js'
+import type { CatchingUp } from './catch-up-queue.js'
 import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import { DurableReading, isLast } from './durable-reading.js'
@@ -27,7 +28,7 @@ interface EarlyNews {
   readonly news: Publication | Gap
 }
 
-export class EventStream implements Reader, Flushable, DueItem {
+export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
   readonly #node: Node
   readonly #identity: Identity
   readonly #scopes: CursorScopes
@@ -164,6 +165,15 @@ export class EventStream implements Reader, Flushable, DueItem {
     this.#enqueue(namedEvent('ended', JSON.stringify({ channel: name }), id))
   }
 
+  /** In a turn of its own: here it may unsubscribe, and durable channels may go on. */
+  goOn(): void {
+    this.#isTurnPlanned = false
+    // The flush that empties the queue takes another turn.
+    if (this.#res === undefined || !this.#writer.isIdle) return
+    if (this.#isBehind) this.#goLive()
+    if (this.#isOver && this.#writer.isIdle) this.#end(this.#res)
+  }
+
   flush(): void {
     if (this.#res === undefined) return
     if (this.#hasBegun) this.#writer.write()
@@ -171,7 +181,7 @@ export class EventStream implements Reader, Flushable, DueItem {
     else if (this.#writer.isIdle && (this.#isBehind || this.#isOver)) {
       // This may be within a fan-out, where a durable channel cannot be gone on with.
       if (this.#reading === undefined) this.#goLive()
-      else this.#takeTurn()
+      else this.#goOnLater()
     }
   }
 
@@ -294,19 +304,10 @@ export class EventStream implements Reader, Flushable, DueItem {
     return this.#reading?.haveEnded(this.#subscriptions.length) === true
   }
 
-  /** In the queue in which nothing is within a fan-out. */
-  #takeTurn(): void {
+  #goOnLater(): void {
     if (this.#isTurnPlanned) return
     this.#isTurnPlanned = true
-    this.#node.answerQueue.add({ flush: () => this.#turn() })
-  }
-
-  #turn(): void {
-    this.#isTurnPlanned = false
-    // The flush that empties the queue takes another turn.
-    if (this.#res === undefined || !this.#writer.isIdle) return
-    if (this.#isBehind) this.#goLive()
-    if (this.#isOver && this.#writer.isIdle) this.#end(this.#res)
+    this.#node.catchUpQueue.add(this)
   }
 
   #goLive(): void {
@@ -319,7 +320,8 @@ export class EventStream implements Reader, Flushable, DueItem {
       this.#node.counters.gap(gap.reason)
       // As in the welcome: the cursor moves on with the last of them.
       const isDurable = this.#reading !== undefined
-      this.#tell(gap, subscription, isDurable && at === untold.length - 1 ? this.#id(scope) : '')
+      const isLastGap = at === untold.length - 1
+      this.#tell(gap, subscription, isDurable && isLastGap ? this.#id(scope) : '')
       this.#pushed()
     }
     this.#reading?.drained()

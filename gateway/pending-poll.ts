@@ -213,7 +213,6 @@ export class PendingPoll implements Reader, Flushable, DueItem {
   }
 
   #body(scope: CursorScope): Uint8Array {
-    const node = this.#node
     const parts: Uint8Array[] = [nothing]
     const last = this.#pushPublications(parts)
     const cursor = scope.cursor(last, this.#reading)

@@ -1,17 +1,17 @@
 /** A gap as a client hears of it, and several that are told as one (PROTOCOL 5.6, 5.9). */
 import type { Gap } from '../hub/gap.js'
 import type { Subscription } from '../hub/subscription.js'
+import { gapFrame } from './gap-frame.js'
 
 export interface ToldGap extends Gap {
   /** The name as it was subscribed. */
   readonly channel: string
 }
 
-/** In the order of the protocol's examples; what is undefined is left out of the JSON. */
-export function toldGap(subscription: Subscription, gap: Gap): ToldGap {
-  const { after, before, reason, epoch, offset } = gap
-  const channel = subscription.interest.name
-  return { channel, after, before, reason, epoch, offset } as ToldGap
+/** As the frame has it, without its type. */
+export function toldGap({ interest }: Subscription, gap: Gap): ToldGap {
+  const { type: _, ...told } = gapFrame(interest.name, gap)
+  return told
 }
 
 /** The gaps of a reader that is behind: one for each subscription, whatever is lost meanwhile. */
