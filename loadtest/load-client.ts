@@ -3,8 +3,10 @@ import type { Socket } from 'node:net'
 import type { ConnectionOwner } from './connection.js'
 import { openEventStream } from './event-stream-client.js'
 import { openPoll } from './poll-client.js'
+import { openRecovering } from './recovering-client.js'
 import { answerCalls } from './remote.js'
 import { nowMicros, readStamp } from './stamp.js'
+import type { ChannelStart } from './stored-channels.js'
 import type { ConnectionKind, Endpoint } from './target.js'
 import { openWebSocket } from './web-socket-client.js'
 
@@ -14,6 +16,23 @@ export interface OpenOrder {
   readonly count: number
   /** Handshakes under way at a time: the engine's accept queue holds 512. */
   readonly inFlight: number
+}
+
+/** WebSockets that come back, one for each channel. */
+export interface RecoverOrder {
+  readonly endpoint: Endpoint
+  readonly epoch: string
+  readonly starts: readonly ChannelStart[]
+  readonly inFlight: number
+}
+
+/** Times of the machine's monotonic clock. */
+export interface RecoverOutcome {
+  readonly beganAtMicros: number
+  readonly lastWelcomeAtMicros: number
+  readonly lastRecoveredAtMicros: number
+  /** Of each client, from its `subscribe` to the last that it had missed; µs. */
+  readonly waits: Uint32Array
 }
 
 export interface LoadCounts {
@@ -30,6 +49,8 @@ export interface LoadCounts {
 export interface LoadCalls {
   /** Resolves when all are ready; rejects with the reason of the first that is refused. */
   open(order: OpenOrder): Promise<void>
+  /** Resolves when each has got exactly what it missed; rejects if one has not. */
+  recover(order: RecoverOrder): Promise<RecoverOutcome>
   counts(): LoadCounts
   /** Begins to record the delay of each publication, from its stamp. */
   record(): void
@@ -68,48 +89,101 @@ function countAnswer(): void {
   answers += 1
 }
 
-/** Opens one connection; `isReady` or `failed` is called once, later losses are counted. */
+/** Opens one connection; one that is lost before it is ready fails, later losses are counted. */
 function openOne(order: OpenOrder, isReady: () => void, failed: (reason: string) => void): void {
-  let wasReady = false
   serial += 1
   const owner: ConnectionOwner = {
-    ready: () => {
-      wasReady = true
-      isReady()
-    },
+    ready: isReady,
     publication: countPublication,
     answered: countAnswer,
-    ended: (reason) => {
-      sockets.delete(socket)
-      if (sockets.size === 0) allClosed()
-      if (isClosing) return
-      lost += 1
-      lostReason ||= reason
-      if (!wasReady) failed(reason)
-    },
+    // Of one that was ready nobody hears it any more.
+    ended: (reason) => ended(socket, reason, failed),
   }
   const socket = openers[order.kind](order.endpoint, `u${process.pid}-${serial}`, serial, owner)
   sockets.add(socket)
 }
 
+/** Opens one after another, so many at a time; resolves when all are ready. */
+function openAll(
+  count: number,
+  inFlight: number,
+  openNext: (at: number, isReady: () => void, failed: (reason: string) => void) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let started = 0
+    let ready = 0
+    const failed = (reason: string): void => reject(new Error(reason))
+    const next = (): void => {
+      if (started === count) return
+      started += 1
+      openNext(started - 1, isReady, failed)
+    }
+    const isReady = (): void => {
+      ready += 1
+      if (ready === count) resolve()
+      else next()
+    }
+    for (let i = 0; i < inFlight; i += 1) next()
+  })
+}
+
+async function recover(order: RecoverOrder): Promise<RecoverOutcome> {
+  const { starts, inFlight } = order
+  const outcome = {
+    beganAtMicros: nowMicros(),
+    lastWelcomeAtMicros: 0,
+    lastRecoveredAtMicros: 0,
+    waits: new Uint32Array(starts.length),
+  }
+  let recovered = 0
+  await new Promise<void>((resolve, reject) => {
+    const opened = openAll(starts.length, inFlight, (at, isReady, failed) =>
+      recoverOne(order, starts[at] as ChannelStart, isReady, failed, (waitedMicros) => {
+        outcome.waits[recovered] = waitedMicros
+        recovered += 1
+        if (recovered < starts.length) return
+        outcome.lastRecoveredAtMicros = nowMicros()
+        resolve()
+      }),
+    )
+    opened.then(() => (outcome.lastWelcomeAtMicros = nowMicros()), reject)
+  })
+  return outcome
+}
+
+/** What goes wrong at any time before it has everything ends the order. */
+function recoverOne(
+  { endpoint, epoch }: RecoverOrder,
+  start: ChannelStart,
+  isReady: () => void,
+  failed: (reason: string) => void,
+  isRecovered: (waitedMicros: number) => void,
+): void {
+  serial += 1
+  const sub = `u${process.pid}-${serial}`
+  const socket = openRecovering(endpoint, sub, serial, epoch, start, {
+    ready: isReady,
+    publication: countPublication,
+    recovered: isRecovered,
+    ended: (reason) => ended(socket, reason, failed),
+  })
+  sockets.add(socket)
+}
+
+/** A loss that nobody wanted is counted, and told. */
+function ended(socket: Socket, reason: string, failed: (reason: string) => void): void {
+  sockets.delete(socket)
+  if (sockets.size === 0) allClosed()
+  if (isClosing) return
+  lost += 1
+  lostReason ||= reason
+  failed(reason)
+}
+
 answerCalls<LoadCalls>({
   open: (order) =>
-    new Promise((resolve, reject) => {
-      let started = 0
-      let ready = 0
-      const failed = (reason: string): void => reject(new Error(reason))
-      const next = (): void => {
-        if (started === order.count) return
-        started += 1
-        openOne(order, isReady, failed)
-      }
-      const isReady = (): void => {
-        ready += 1
-        if (ready === order.count) resolve()
-        else next()
-      }
-      for (let i = 0; i < order.inFlight; i += 1) next()
-    }),
+    openAll(order.count, order.inFlight, (_at, isReady, failed) => openOne(order, isReady, failed)),
+  recover,
   counts: () => ({ open: sockets.size, lost, lostReason, publications, frameBytes, answers }),
   record: () => {
     recorded = new Uint32Array(delaysMax)
