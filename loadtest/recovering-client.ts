@@ -25,10 +25,10 @@ export function openRecovering(
   sub: string,
   serial: number,
   epoch: string,
-  { channel, offset, time, missed }: ChannelStart,
+  { channel, missed, ...known }: ChannelStart,
   owner: RecoveringOwner,
 ): Socket {
-  const position = { epoch, offset, time, verified: offset }
+  const position = { epoch, ...known }
   let askedAt = 0
   let isSubscribed = false
   let got = 0

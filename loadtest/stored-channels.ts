@@ -21,6 +21,8 @@ export interface ChannelStart {
   readonly channel: string
   readonly offset: number
   readonly time: number
+  /** How far the whole stream was: by then it had everything. */
+  readonly verified: number
   readonly missed: readonly number[]
 }
 
@@ -54,8 +56,11 @@ export class StoredChannels {
     return this.#offsets.length
   }
 
-  get last(): number {
-    return Math.max(0, ...(this.#offsets.at(-1) ?? []))
+  /** The offset of the newest publication. */
+  get #last(): number {
+    let last = 0
+    for (const offset of this.#offsets.at(-1) ?? []) last = Math.max(last, offset)
+    return last
   }
 
   /** One publication to each channel, so many times. */
@@ -76,6 +81,7 @@ export class StoredChannels {
   /** As of now: subscribers of the first so many channels who have everything. */
   async starts(count: number): Promise<ChannelStart[]> {
     const starts: ChannelStart[] = []
+    const verified = this.#last
     for (let at = 0; at < count; at += askedMax) {
       const names = this.names.slice(at, Math.min(count, at + askedMax))
       const question = { multi_last: names.map((name) => `rt.pub.${name}`), batch: askedMax }
@@ -86,7 +92,7 @@ export class StoredChannels {
         const offset = Number(headers?.last('Nats-Sequence'))
         const time = Date.parse(headers?.last('Nats-Time-Stamp') ?? '')
         if (!(offset > 0 && time > 0)) throw new Error(`${channel} was not stored`)
-        starts.push({ channel, offset, time, missed: [] })
+        starts.push({ channel, offset, time, verified, missed: [] })
       }
     }
     return starts
