@@ -3,11 +3,13 @@ import { parseOptions, type BenchOptions } from './bench-options.js'
 import { Children } from './children.js'
 import { obstacle, readMachine, type Machine } from './machine.js'
 import type { Measurement, Row } from './measurement.js'
+import { channelsMemory } from './measurements/channels-memory.js'
 import { connections } from './measurements/connections.js'
 import { delay } from './measurements/delay.js'
 import { durableDelay } from './measurements/durable-delay.js'
 import { fanOut } from './measurements/fan-out.js'
 import { handshake } from './measurements/handshake.js'
+import { historyReads } from './measurements/history-reads.js'
 import { idleMemory } from './measurements/idle-memory.js'
 import { pollRound } from './measurements/poll-round.js'
 import { recoveryLone } from './measurements/recovery-lone.js'
@@ -33,6 +35,8 @@ const measurements: readonly Measurement[] = [
   recoveryQuiet,
   recoveryLone,
   recoveryRing,
+  channelsMemory,
+  historyReads,
 ]
 
 const startedAt = performance.now()

@@ -39,6 +39,11 @@ export class Fleet {
     })
   }
 
+  /** One more WebSocket, with all of these channels. */
+  async subscribe(endpoint: Endpoint, channels: readonly string[]): Promise<void> {
+    await this.#clients[0]?.call('subscribe', { endpoint, channels })
+  }
+
   /** One WebSocket for each channel; resolves when each has exactly what it missed. */
   async recover(
     endpoint: Endpoint,

@@ -6,6 +6,7 @@ import { openPoll } from './poll-client.js'
 import { openRecovering } from './recovering-client.js'
 import { answerCalls } from './remote.js'
 import { nowMicros, readStamp } from './stamp.js'
+import { openSubscribing } from './subscribing-client.js'
 import type { ChannelStart } from './stored-channels.js'
 import type { ConnectionKind, Endpoint } from './target.js'
 import { openWebSocket } from './web-socket-client.js'
@@ -24,6 +25,11 @@ export interface RecoverOrder {
   readonly epoch: string
   readonly starts: readonly ChannelStart[]
   readonly inFlight: number
+}
+
+export interface SubscribeOrder {
+  readonly endpoint: Endpoint
+  readonly channels: readonly string[]
 }
 
 /** Times of the machine's monotonic clock. */
@@ -49,6 +55,8 @@ export interface LoadCounts {
 export interface LoadCalls {
   /** Resolves when all are ready; rejects with the reason of the first that is refused. */
   open(order: OpenOrder): Promise<void>
+  /** One WebSocket with many channels; resolves when it has subscribed them. */
+  subscribe(order: SubscribeOrder): Promise<void>
   /** Resolves when each has got exactly what it missed; rejects if one has not. */
   recover(order: RecoverOrder): Promise<RecoverOutcome>
   counts(): LoadCounts
@@ -89,17 +97,20 @@ function countAnswer(): void {
   answers += 1
 }
 
-/** Opens one connection; one that is lost before it is ready fails, later losses are counted. */
-function openOne(order: OpenOrder, isReady: () => void, failed: (reason: string) => void): void {
+/** One that is lost before it is ready fails; later losses are counted. */
+function open(
+  opener: (sub: string, serial: number, owner: ConnectionOwner) => Socket,
+  isReady: () => void,
+  failed: (reason: string) => void,
+): void {
   serial += 1
-  const owner: ConnectionOwner = {
+  const socket = opener(`u${process.pid}-${serial}`, serial, {
     ready: isReady,
     publication: countPublication,
     answered: countAnswer,
     // Of one that was ready nobody hears it any more.
     ended: (reason) => ended(socket, reason, failed),
-  }
-  const socket = openers[order.kind](order.endpoint, `u${process.pid}-${serial}`, serial, owner)
+  })
   sockets.add(socket)
 }
 
@@ -157,17 +168,11 @@ function recoverOne(
   start: ChannelStart,
   isReady: () => void,
   failed: (reason: string) => void,
-  isRecovered: (waitedMicros: number) => void,
+  recovered: (waitedMicros: number) => void,
 ): void {
-  serial += 1
-  const sub = `u${process.pid}-${serial}`
-  const socket = openRecovering(endpoint, sub, serial, epoch, start, {
-    ready: isReady,
-    publication: countPublication,
-    recovered: isRecovered,
-    ended: (reason) => ended(socket, reason, failed),
-  })
-  sockets.add(socket)
+  const opener = (sub: string, serial: number, owner: ConnectionOwner): Socket =>
+    openRecovering(endpoint, sub, serial, epoch, start, { ...owner, recovered })
+  open(opener, isReady, failed)
 }
 
 /** A loss that nobody wanted is counted, and told. */
@@ -181,8 +186,18 @@ function ended(socket: Socket, reason: string, failed: (reason: string) => void)
 }
 
 answerCalls<LoadCalls>({
-  open: (order) =>
-    openAll(order.count, order.inFlight, (_at, isReady, failed) => openOne(order, isReady, failed)),
+  open: ({ kind, endpoint, count, inFlight }) =>
+    openAll(count, inFlight, (_at, isReady, failed) =>
+      open((...all) => openers[kind](endpoint, ...all), isReady, failed),
+    ),
+  subscribe: ({ endpoint, channels }) =>
+    openAll(1, 1, (_at, isReady, failed) =>
+      open(
+        (sub, serial, owner) => openSubscribing(endpoint, sub, serial, channels, owner),
+        isReady,
+        failed,
+      ),
+    ),
   recover,
   counts: () => ({ open: sockets.size, lost, lostReason, publications, frameBytes, answers }),
   record: () => {
