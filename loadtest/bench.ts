@@ -12,6 +12,7 @@ import { handshake } from './measurements/handshake.js'
 import { historyReads } from './measurements/history-reads.js'
 import { idleMemory } from './measurements/idle-memory.js'
 import { pollRound } from './measurements/poll-round.js'
+import { recoveryCosts } from './measurements/recovery-costs.js'
 import { recoveryLone } from './measurements/recovery-lone.js'
 import { recoveryQuiet } from './measurements/recovery-quiet.js'
 import { recoveryRing } from './measurements/recovery-ring.js'
@@ -37,6 +38,7 @@ const measurements: readonly Measurement[] = [
   recoveryRing,
   channelsMemory,
   historyReads,
+  recoveryCosts,
 ]
 
 const startedAt = performance.now()
