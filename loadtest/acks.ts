@@ -1,4 +1,4 @@
-/** The acks of what one connection publishes into streams: each publication's offset, or a failure. */
+/** Acks of what one connection publishes into streams: the offset of each publication. */
 import { createInbox, type NatsConnection } from '@nats-io/transport-node'
 import { waitFor } from './wait.js'
 

@@ -1,4 +1,4 @@
-/** Direct gets from a stream, as a domain service would make them: requests, and batches of answers. */
+/** Direct gets from a stream, as a domain service makes them: one question, many answers. */
 import { createInbox, type Msg, type NatsConnection } from '@nats-io/transport-node'
 
 export interface DirectBatch {

@@ -1,4 +1,4 @@
-/** What measurements of durable channels work with: a JetStream of their own, nodes, load clients. */
+/** What measurements of durable channels work with: a JetStream, nodes and load clients. */
 import type { Children } from './children.js'
 import { Fleet } from './fleet.js'
 import { startGatewayProcess, type GatewayProcess, type Settings } from './gateway-process.js'

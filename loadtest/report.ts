@@ -21,8 +21,8 @@ export interface Run {
 }
 
 /**
- * One table for each thing that figures stand beside. A small run shows its figures only: ratios and
- * budgets of so little load mean nothing.
+ * One table for each thing that figures stand beside. A small run shows its figures only: ratios
+ * and budgets of so little load mean nothing.
  */
 export function formatRun(run: Run): string {
   const tables = new Map<string | undefined, Row[]>()

@@ -43,9 +43,9 @@ export const recoveryCosts: Measurement = {
     for (const storage of ['file', 'memory'] as const) {
       const measured = await withHistory(lab, (history) => measure(lab, history, storage))
       costs[storage] = measured
-      for (const [name, value] of Object.entries(measured) as [string, number][]) {
-        const what = `${storage} storage: ${name}`
-        rows.push({ name: `recovery-costs-${storage}-${name}`, what, unit: 'µs', gateway: [value] })
+      for (const [part, value] of Object.entries(measured) as [string, number][]) {
+        const name = `recovery-costs-${storage}-${part}`
+        rows.push({ name, what: `${storage} storage: ${part}`, unit: 'µs', gateway: [value] })
       }
     }
     lab.note(`TIDEGATE_RECOVERY_COSTS='${JSON.stringify(costs)}'`)

@@ -1,4 +1,4 @@
-/** One client that comes back alone, to a large stream of others: how soon it has what it missed. */
+/** A client that comes back alone to a large stream: how soon it has what it missed. */
 import type { Measurement, Row } from '../measurement.js'
 import { percentile } from '../percentiles.js'
 import { choicesOf, comeBack, onRecoveryStage, settle } from '../recovery-stage.js'
