@@ -57,6 +57,7 @@ export interface Sizes {
     readonly stream: StreamSize
     /** Of each kind; dear ones are made less often. */
     readonly requests: number
+    readonly scans: number
   }
 }
 
@@ -103,7 +104,7 @@ export const fullSizes: Sizes = {
     seconds: 5,
     rounds: 3,
   },
-  costs: { stream: { channels: 17_000, publicationsPerChannel: 20 }, requests: 200 },
+  costs: { stream: { channels: 17_000, publicationsPerChannel: 20 }, requests: 200, scans: 4 },
 }
 
 export const smallSizes: Sizes = {
@@ -133,7 +134,7 @@ export const smallSizes: Sizes = {
     seconds: 0.5,
     rounds: 1,
   },
-  costs: { stream: { channels: 400, publicationsPerChannel: 6 }, requests: 5 },
+  costs: { stream: { channels: 400, publicationsPerChannel: 6 }, requests: 5, scans: 1 },
 }
 
 /** The most sockets that one process holds in a run. */

@@ -63,11 +63,11 @@ export class StoredChannels {
     return last
   }
 
-  /** One publication to each channel, so many times. */
-  async fill(rounds: number): Promise<void> {
+  /** One publication to each channel, or to the first so many, so many times. */
+  async fill(rounds: number, count: number = this.names.length): Promise<void> {
     for (let round = 0; round < rounds; round += 1) {
-      const offsets = new Float64Array(this.names.length)
-      for (const [at, name] of this.names.entries()) {
+      const offsets = new Float64Array(count)
+      for (const [at, name] of this.names.slice(0, count).entries()) {
         if (this.#acks.waiting >= inFlightMax) await this.#acks.atMost(inFlightMax / 2)
         const reply = this.#acks.expect((offset) => (offsets[at] = offset))
         const payload = stampedPayload(payloadBytes, nowMicros())

@@ -1,12 +1,13 @@
 /** What the ways of reading a stream cost: the numbers by which the recovery planner decides. */
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { DirectGets } from '../direct-gets.js'
+import { jetStreamRequest } from '../jetstream-request.js'
 import { withHistory, type HistoryLab } from '../history-lab.js'
 import type { Lab, Measurement, Row } from '../measurement.js'
 import { cpuNs } from '../proc-stat.js'
 import type { StreamSize } from '../sizes.js'
 import { StoredChannels } from '../stored-channels.js'
-import { request, scanStream } from '../stream-scan.js'
+import { scanCosts, scansOnly } from '../scan-costs.js'
 import { pause } from '../wait.js'
 
 const namespace = 'costs'
@@ -22,7 +23,7 @@ const readsAtATime = 16
 /** Publications of a pattern's stretch: one in ten of them matches. */
 const patternStretch = 10_000
 
-/** In µs of CPU, of nats-server and of the reader together. */
+/** In µs of CPU, of nats-server and of who reads together. */
 interface Costs {
   readonly screenFixedUs: number
   readonly screenPerChannelUs: number
@@ -54,23 +55,41 @@ export const recoveryCosts: Measurement = {
 }
 
 async function measure(lab: Lab, history: HistoryLab, storage: 'file' | 'memory'): Promise<Costs> {
-  const { stream: size, requests } = lab.sizes.costs
-  const namespaces = JSON.stringify({ [namespace]: { history: { storage } } })
-  const provisioner = await history.startGateway({ TIDEGATE_NAMESPACES: namespaces })
-  await provisioner.stop()
+  const { stream: size, requests, scans } = lab.sizes.costs
+  const gateway = await history.startGateway({
+    TIDEGATE_NAMESPACES: JSON.stringify({ [namespace]: { history: { storage } } }),
+    TIDEGATE_RECOVERY_COSTS: JSON.stringify({ [storage]: scansOnly }),
+  })
   const { url, pid } = history.nats
-  lab.progress(`recovery-costs: ${size.channels * size.publicationsPerChannel} into ${storage}`)
+  const { publicationsPerChannel: each } = size
+  lab.progress(`recovery-costs: ${size.channels * each} into ${storage}`)
   const channels = await StoredChannels.open(url, { stream, namespace, channels: size.channels })
-  await channels.fill(size.publicationsPerChannel)
+  await channels.fill(1)
+  const far = await channels.starts(scans + 1)
+  await channels.fill(each - 1)
+  const few = 4 * scans + 1
+  await channels.fill(1, few)
+  const near = await channels.starts(few)
+  await channels.fill(1, few)
+
   const connection = await connect({ servers: url, name: 'bench-reader' })
   const reader = new Reader(lab, storage, connection, pid, channels.names, size)
   const screens = await reader.screens(requests)
   const reads = await reader.reads(requests)
   const patternReadPerMessageUs = await reader.patterns(requests)
-  const scans = await reader.scans(requests)
+  lab.progress(`recovery-costs: ${storage}, scans`)
+  const scan = await scanCosts(
+    history,
+    gateway,
+    channels.missed(far, 1),
+    channels.missed(near, each + 1).slice(scans + 1),
+  )
   await connection.close()
   await channels.close()
-  return { ...screens, ...reads, patternReadPerMessageUs, ...scans }
+  await gateway.stop()
+  const scanFixedUs = rounded(scan.fixedUs)
+  const scanPerMessageUs = rounded(scan.perMessageUs)
+  return { ...screens, ...reads, patternReadPerMessageUs, scanFixedUs, scanPerMessageUs }
 }
 
 class Reader {
@@ -97,6 +116,7 @@ class Reader {
     this.#gets = new DirectGets(connection)
     this.#natsPid = natsPid
     this.#subjects = names.map((name) => `rt.pub.${name}`)
+    // What is behind it is for the scans.
     this.#last = channels * publicationsPerChannel
   }
 
@@ -137,9 +157,9 @@ class Reader {
     const read = async (start: number): Promise<void> => {
       let from = start
       for (let pending = 1; pending > 0;) {
-        await request(this.#connection, `STREAM.INFO.${stream}`, undefined)
+        await jetStreamRequest(this.#connection, `STREAM.INFO.${stream}`, undefined)
         const newest = { last_by_subj: pattern }
-        await request(this.#connection, `STREAM.MSG.GET.${stream}`, newest)
+        await jetStreamRequest(this.#connection, `STREAM.MSG.GET.${stream}`, newest)
         const found = await this.#gets.get(stream, { seq: from, next_by_subj: pattern, ...page })
         pending = found.pending
         from = Number(found.messages.at(-1)?.headers?.last('Nats-Sequence')) + 1
@@ -152,16 +172,6 @@ class Reader {
       read(this.#last - stretch),
     )
     return perOne(all, near, stretch)
-  }
-
-  async scans(requests: number): Promise<Pick<Costs, 'scanFixedUs' | 'scanPerMessageUs'>> {
-    const scan = async (from: number): Promise<void> => {
-      const count = await scanStream(this.#connection, stream, from)
-      if (count !== this.#last - from + 1) throw new Error(`a scan gave ${count} messages`)
-    }
-    const short = await this.#costUs('scans of one', requests / 4, 1, () => scan(this.#last))
-    const whole = await this.#costUs('scans of all', requests / 40, 1, () => scan(1))
-    return { scanFixedUs: rounded(short), scanPerMessageUs: perOne(whole, short, this.#last - 1) }
   }
 
   /** CPU of one, of nats-server and of this process. The first ones warm up. */
