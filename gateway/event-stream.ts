@@ -1,10 +1,14 @@
-/** One event stream (SSE): a bounded queue of its own, as the engine has none to look at. */
+/** One event stream (SSE): what it is told of its channels, with a cursor after each event. */
 import type { HttpResponse } from 'uWebSockets.js'
-import type { GapReason } from '../shared/codes.js'
+import type { Gap } from '../hub/gap.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscription } from '../hub/subscription.js'
+import type { CatchingUp } from './catch-up-queue.js'
 import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
+import { DurableReading, isLast } from './durable-reading.js'
+import { endWithoutContent, writeStreamHead } from './event-stream-head.js'
+import { EventStreamWriter } from './event-stream-writer.js'
 import { blankEvent, idLine, namedEvent, publicationLines, retryLine } from './event-text.js'
 import type { EventsRequest } from './events-request.js'
 import { guard } from './fault.js'
@@ -14,34 +18,36 @@ import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from '.
 import { problemJson, type Problem } from './problem.js'
 import { unsubscribeAll, type Reader } from './reader.js'
 import type { Resumption } from './resume.js'
+import { toldGap, UntoldGaps } from './told-gap.js'
 
-/** Of one write: what is corked together must stay under the engine's 16 KB, framing included. */
-const writeBytesMax = 15_000
-/** The engine ends a stream 10 s after a failed write unless it is paused and resumed in time. */
-const nudgeMs = 4000
-/** So many heartbeat intervals without progress end a stream. */
-const stalledBeatsMax = 2
+const encoder = new TextEncoder()
 
-export class EventStream implements Reader, Flushable, DueItem {
+/** What came of an ephemeral channel before the stream began. */
+interface EarlyNews {
+  readonly subscription: Subscription
+  readonly news: Publication | Gap
+}
+
+export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
   readonly #node: Node
   readonly #identity: Identity
   readonly #scopes: CursorScopes
   /** Undefined once it is closed. */
   #res: HttpResponse | undefined
   #subscriptions: readonly Subscription[] = []
+  /** Undefined: all of its channels are ephemeral, or it has not begun. */
+  #reading: DurableReading | undefined = undefined
+  /** Undefined once the head has been written. */
+  #origin: string | undefined
+  #early: EarlyNews[] | undefined = undefined
   /** Given back, and let go of, when the stream closes. */
   #scope: CursorScope | undefined
-  /** Pieces of a stream of bytes: an event may be several. */
-  #queue: Uint8Array[] = nothingQueued
-  #queuedBytes = 0
+  readonly #writer: EventStreamWriter
   #hasBegun = false
-  /** Since when the engine has had bytes that did not leave; 0: it has none. */
-  #blockedAt = 0
-  /** A visit of `nudge` is planned: one at a time, however often the stream blocks. */
-  #isNudged = false
   #isBehind = false
-  /** What a stream that is behind must be told when it is live again; undefined: nothing. */
-  #lossy: Map<Subscription, GapReason> | undefined = undefined
+  /** What a stream that is behind must be told when it takes more again; undefined: nothing. */
+  #untold: UntoldGaps | undefined = undefined
+  #isTurnPlanned = false
   #heartbeatAt = 0
 
   constructor(
@@ -49,12 +55,15 @@ export class EventStream implements Reader, Flushable, DueItem {
     { identity, names }: EventsRequest,
     scopes: CursorScopes,
     res: HttpResponse,
+    origin: string,
   ) {
     this.#node = node
     this.#identity = identity
     this.#scopes = scopes
     this.#scope = scopes.hold(names)
     this.#res = res
+    this.#writer = new EventStreamWriter(node, res)
+    this.#origin = origin
     node.counters.connections.sse += 1
     res.onAborted(() => guard(this.#node, () => this.#closed()))
     res.onWritable(() => {
@@ -71,67 +80,109 @@ export class EventStream implements Reader, Flushable, DueItem {
     return this.#res !== undefined && !this.#hasBegun
   }
 
+  /** Behind: its durable channels wait in their history. */
+  get canTake(): boolean {
+    return !this.#isBehind
+  }
+
   /** Called in the turn of the request; what arrives from now on waits until `begin`. */
   subscribed(subscriptions: readonly Subscription[]): void {
     this.#subscriptions = subscriptions
     this.#node.counters.subscriptions += subscriptions.length
   }
 
+  writeHead(): void {
+    const { random } = this.#node
+    const origin = this.#origin
+    if (this.#res === undefined || origin === undefined) return
+    this.#origin = undefined
+    writeStreamHead(this.#node, this.#res, origin, encoder.encode(retryLine(random)))
+  }
+
   /** The subscriptions are in effect: says so, then what was missed, then what came since. */
-  begin({ publications, gaps, position }: Resumption): void {
+  begin(resumption: Resumption): void {
     const node = this.#node
     const scope = this.#scope
     if (scope === undefined) return
-    const arrived = this.#queue
-    this.#clear()
+    if (resumption.ended.length === scope.names.length) return this.#nothingMore()
+    this.writeHead()
+    const early = this.#early ?? nothingEarly
+    this.#early = undefined
+    this.#writer.clear()
     this.#hasBegun = true
-    const welcome = {
-      connection: nextConnectionId(node),
-      node: node.id,
-      expiresAt: this.#identity.expiresAt,
-      heartbeatSeconds: node.settings.heartbeatSeconds,
-      subscriptions: scope.names,
+    const reading = DurableReading.of(node.hub, this.#subscriptions)
+    this.#reading = reading
+    this.#welcome(resumption, scope)
+    for (const publication of resumption.publications) this.#pushPublication(publication, scope)
+    for (const { subscription, news } of early) {
+      if ('reason' in news) this.#tell(news, subscription, '')
+      else this.#pushPublication(news, scope)
     }
-    // A client that is cut off between welcome and a gap must hear of the gap again: its cursor
-    // moves on only with the last of them.
-    const id = idLine(scope.cursor(position))
-    this.#push(namedEvent('welcome', JSON.stringify(welcome), gaps.length === 0 ? id : ''))
-    for (const [at, gap] of gaps.entries()) {
-      this.#push(namedEvent('gap', JSON.stringify(gap), at === gaps.length - 1 ? id : ''))
-    }
-    for (const publication of publications) this.#pushPublication(publication, scope)
-    for (const bytes of arrived) this.#push(bytes)
     this.#pushed()
     this.#heartbeatAt = firstHeartbeatAt(node)
     node.wheel.add(this, Math.min(this.#heartbeatAt, expiryOf(node, this.#identity.expiresAt)))
+    reading?.release()
   }
 
-  deliver(publication: Publication, subscription: Subscription): void {
+  deliver(publication: Publication, subscription: Subscription): boolean {
     const scope = this.#scope
-    if (scope === undefined) return
+    if (scope === undefined) return true
     if (this.#isBehind) {
+      if (publication.offset > 0) return false
       this.#node.counters.deliveriesDropped.sse += 1
-      this.#lose(subscription, 'slow_consumer')
-      return
+      this.#lose({ reason: 'slow_consumer' }, subscription)
+      return false
     }
     this.#node.counters.deliveries.sse += 1
-    this.#pushPublication(publication, scope)
+    if (this.#hasBegun) {
+      this.#reading?.goesOn(subscription)
+      this.#pushPublication(publication, scope)
+      this.#pushed()
+    } else this.#keepEarly(publication, subscription)
+    return true
+  }
+
+  gap(gap: Gap, subscription: Subscription): void {
+    const scope = this.#scope
+    if (scope === undefined) return
+    this.#reading?.goesOn(subscription)
+    if (this.#isBehind) return this.#lose(gap, subscription)
+    this.#node.counters.gap(gap.reason)
+    if (!this.#hasBegun) return this.#keepEarly(gap, subscription)
+    const isDurable = subscription.interest.namespace !== undefined
+    this.#tell(gap, subscription, isDurable ? this.#id(scope) : '')
     this.#pushed()
   }
 
-  gap(reason: GapReason, subscription: Subscription): void {
-    if (this.#isBehind) return this.#lose(subscription, reason)
-    this.#node.counters.gap(reason)
-    const gap = { channel: subscription.interest.name, reason }
-    this.#enqueue(namedEvent('gap', JSON.stringify(gap)))
+  ended(subscription: Subscription): void {
+    const scope = this.#scope
+    const reading = this.#reading
+    if (scope === undefined || reading === undefined) return
+    reading.end(subscription)
+    const { name } = subscription.interest
+    // What was lost, the cursor must not say was got.
+    const id = this.#untold === undefined ? this.#id(scope) : ''
+    this.#enqueue(namedEvent('ended', JSON.stringify({ channel: name }), id))
+  }
+
+  /** In a turn of its own: here it may unsubscribe, and durable channels may go on. */
+  goOn(): void {
+    this.#isTurnPlanned = false
+    // The flush that empties the queue takes another turn.
+    if (this.#res === undefined || !this.#writer.isIdle) return
+    if (this.#isBehind) this.#goLive()
+    if (this.#isOver && this.#writer.isIdle) this.#end(this.#res)
   }
 
   flush(): void {
-    const res = this.#res
-    if (res === undefined) return
-    if (this.#hasBegun) this.#write(res)
-    if (this.#queuedBytes > this.#node.outbox.highBytes) this.#isBehind = true
-    else if (this.#isBehind && this.#queue.length === 0 && this.#blockedAt === 0) this.#goLive()
+    if (this.#res === undefined) return
+    if (this.#hasBegun) this.#writer.write()
+    if (this.#writer.isFull) this.#isBehind = true
+    else if (this.#writer.isIdle && (this.#isBehind || this.#isOver)) {
+      // This may be within a fan-out, where a durable channel cannot be gone on with.
+      if (this.#reading === undefined) this.#goLive()
+      else this.#goOnLater()
+    }
   }
 
   due(now: number): number | undefined {
@@ -146,7 +197,10 @@ export class EventStream implements Reader, Flushable, DueItem {
     if (now >= this.#heartbeatAt) {
       this.#heartbeatAt = now + this.#node.settings.heartbeatSeconds * 1000
       // Everything that arrived for its channels has been queued: the cursor may say so.
-      if (!this.#isBehind) this.#enqueue(blankEvent(scope.cursor(this.#node.hub.arrival)))
+      if (!this.#isBehind) {
+        const { arrival } = this.#node.hub
+        this.#enqueue(blankEvent(scope.cursor(arrival, this.#reading)))
+      }
     }
     return Math.min(this.#heartbeatAt, expiresAt)
   }
@@ -160,18 +214,16 @@ export class EventStream implements Reader, Flushable, DueItem {
     const res = this.#res
     if (res === undefined) return
     this.#node.counters.refuse(problem.code)
-    if (!this.#hasBegun) this.#clear()
+    if (!this.#hasBegun) this.#writer.clear()
+    this.writeHead()
     this.#hasBegun = true
     // What was dropped, the client will ask for when it comes back with its cursor.
-    this.#lossy = undefined
+    this.#untold = undefined
     this.#enqueue(namedEvent('problem', problemJson(problem), retryLine(this.#node.random)))
     this.flush()
     // A stream that does not take its last bytes now has shown for long that it takes none.
-    if (this.#queue.length > 0) res.close()
-    else {
-      res.cork(() => res.end())
-      this.#closed()
-    }
+    if (!this.#writer.isEmpty) res.close()
+    else this.#end(res)
   }
 
   abort(): void {
@@ -180,125 +232,127 @@ export class EventStream implements Reader, Flushable, DueItem {
     res?.close()
   }
 
-  /** Keeps the engine from ending a stalled stream too soon; ends one that stalls for too long. */
-  nudge(now: number): number | undefined {
-    const res = this.#res
-    if (res === undefined || this.#blockedAt === 0) {
-      this.#isNudged = false
-      return undefined
-    }
-    const stalledMs = now - this.#blockedAt
-    if (stalledMs > stalledBeatsMax * this.#node.settings.heartbeatSeconds * 1000) {
-      this.#node.counters.refuse('slow_consumer')
-      res.close()
-      return undefined
-    }
-    res.pause()
-    res.resume()
-    return now + nudgeMs
-  }
-
   #enqueue(event: Uint8Array): void {
     this.#push(event)
     this.#pushed()
   }
 
+  #welcome({ gaps, position, isLossy }: Resumption, scope: CursorScope): void {
+    const node = this.#node
+    const welcome = {
+      connection: nextConnectionId(node),
+      node: node.id,
+      expiresAt: this.#identity.expiresAt,
+      heartbeatSeconds: node.settings.heartbeatSeconds,
+      subscriptions: scope.names,
+    }
+    // A client that is cut off between welcome and a gap must hear of the gap again: its cursor
+    // moves on only with the last of them.
+    const id = idLine(scope.cursor(position, this.#reading))
+    const isWhole = gaps.length === 0 && !isLossy
+    this.#push(namedEvent('welcome', JSON.stringify(welcome), isWhole ? id : ''))
+    for (const [at, gap] of gaps.entries()) {
+      this.#push(namedEvent('gap', JSON.stringify(gap), at === gaps.length - 1 ? id : ''))
+    }
+  }
+
+  /** Of an ephemeral channel: a durable one is silent until it is released. */
+  #keepEarly(news: Publication | Gap, subscription: Subscription): void {
+    this.#early ??= []
+    this.#early.push({ subscription, news })
+    const bytes = 'reason' in news ? 0 : publicationLines(news).length
+    this.#writer.hold(bytes)
+    if (this.#writer.isFull) this.#isBehind = true
+  }
+
+  #tell(gap: Gap, subscription: Subscription, id: string): void {
+    this.#push(namedEvent('gap', JSON.stringify(toldGap(subscription, gap)), id))
+  }
+
+  #id(scope: CursorScope): string {
+    return idLine(scope.cursor(this.#node.hub.arrival, this.#reading))
+  }
+
   #pushPublication(publication: Publication, scope: CursorScope): void {
-    this.#push(scope.idLine(publication.arrival))
+    const { arrival, offset } = publication
+    // Whoever is cut off between the last one and `ended` must get both again.
+    if (!isLast(publication)) {
+      this.#push(scope.idLine(offset === 0 ? arrival : this.#node.hub.arrival, this.#reading))
+    }
     this.#push(publicationLines(publication))
   }
 
   #push(bytes: Uint8Array): void {
-    if (this.#queue.length === 0) {
-      this.#queue = [bytes]
-      this.#node.flushQueue.add(this)
-    } else this.#queue.push(bytes)
-    this.#hold(this.#queuedBytes + bytes.length)
-  }
-
-  /** The node's total is right at any moment, or a burst would fill the memory before it counts. */
-  #hold(bytes: number): void {
-    this.#queuedBytes = this.#node.outbox.adjust(this.#queuedBytes, bytes)
+    if (this.#writer.isEmpty) this.#node.flushQueue.add(this)
+    this.#writer.push(bytes)
   }
 
   /** Only after whole events: it may tell of a gap. */
   #pushed(): void {
-    if (this.#queuedBytes > this.#node.outbox.highBytes) this.flush()
+    if (this.#writer.isFull) this.flush()
     this.#node.flushQueue.countFrame()
   }
 
-  #clear(): void {
-    this.#queue = nothingQueued
-    this.#hold(0)
-  }
-
-  #write(res: HttpResponse): void {
-    while (this.#queue.length > 0 && this.#blockedAt === 0) {
-      const chunk = this.#take()
-      res.cork(() => {
-        if (!res.write(chunk)) this.#block()
-      })
-    }
-  }
-
-  /** The next bytes to write: whole pieces, and of the next one what still fits. */
-  #take(): Uint8Array {
-    const queue = this.#queue
-    let count = 0
-    let length = 0
-    for (const { length: more } of queue) {
-      if (length + more > writeBytesMax) break
-      count += 1
-      length += more
-    }
-    const taken = queue.slice(0, count)
-    const next = queue[count]
-    this.#queue = next === undefined ? nothingQueued : queue.slice(count)
-    if (next !== undefined) {
-      const room = writeBytesMax - length
-      taken.push(next.subarray(0, room))
-      this.#queue[0] = next.subarray(room)
-      length = writeBytesMax
-    }
-    this.#hold(this.#queuedBytes - length)
-    return Buffer.concat(taken, length)
-  }
-
-  #block(): void {
-    const now = this.#node.clock.now()
-    this.#blockedAt = now
-    if (this.#isNudged) return
-    this.#isNudged = true
-    this.#node.wheel.add({ due: (at) => this.nudge(at), leave: () => {} }, now + nudgeMs)
-  }
-
-  /** The engine pushes its own leftover out only with a non-empty write from in here. */
   #writable(): void {
     if (this.#res === undefined) return
-    this.#blockedAt = 0
-    if (this.#queue.length === 0) this.#enqueue(comment)
+    this.#writer.unblock()
     this.flush()
   }
 
-  #goLive(): void {
-    this.#isBehind = false
-    const lossy = this.#lossy ?? nothingLost
-    this.#lossy = undefined
-    for (const [subscription, reason] of lossy) this.gap(reason, subscription)
+  /** All of its channels have ended, and said so. */
+  get #isOver(): boolean {
+    return this.#reading?.haveEnded(this.#subscriptions.length) === true
   }
 
-  /** One gap for each subscription, whatever is lost; publications that were dropped come first. */
-  #lose(subscription: Subscription, reason: GapReason): void {
-    this.#lossy ??= new Map()
-    if (this.#lossy.get(subscription) === 'slow_consumer') return
-    this.#lossy.set(subscription, reason)
+  #goOnLater(): void {
+    if (this.#isTurnPlanned) return
+    this.#isTurnPlanned = true
+    this.#node.catchUpQueue.add(this)
+  }
+
+  #goLive(): void {
+    const scope = this.#scope
+    if (scope === undefined) return
+    this.#isBehind = false
+    const untold = this.#untold?.all ?? nothingLost
+    this.#untold = undefined
+    for (const [at, [subscription, gap]] of untold.entries()) {
+      this.#node.counters.gap(gap.reason)
+      // As in the welcome: the cursor moves on with the last of them.
+      const isDurable = this.#reading !== undefined
+      const isLastGap = at === untold.length - 1
+      this.#tell(gap, subscription, isDurable && isLastGap ? this.#id(scope) : '')
+      this.#pushed()
+    }
+    this.#reading?.drained()
+  }
+
+  /** One gap for each subscription, whatever is lost. */
+  #lose(gap: Gap, subscription: Subscription): void {
+    this.#untold ??= new UntoldGaps()
+    this.#untold.add(subscription, gap)
+  }
+
+  /** Every channel of its cursor has ended, and everything was got. */
+  #nothingMore(): void {
+    const res = this.#res
+    if (res === undefined || this.#origin === undefined) return
+    endWithoutContent(this.#node, res, this.#origin)
+    this.#closed()
+  }
+
+  #end(res: HttpResponse): void {
+    res.cork(() => res.end())
+    this.#closed()
   }
 
   #closed(): void {
     if (this.#res === undefined) return
     this.#res = undefined
-    this.#lossy = undefined
-    this.#clear()
+    this.#untold = undefined
+    this.#early = undefined
+    this.#reading = undefined
+    this.#writer.close()
     this.#node.counters.connections.sse -= 1
     this.#node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(this.#node, this.#subscriptions)
@@ -308,6 +362,5 @@ export class EventStream implements Reader, Flushable, DueItem {
   }
 }
 
-const nothingQueued: Uint8Array[] = []
-const nothingLost: ReadonlyMap<Subscription, GapReason> = new Map()
-const comment = new TextEncoder().encode(':\n\n')
+const nothingLost: UntoldGaps['all'] = []
+const nothingEarly: readonly EarlyNews[] = []

@@ -1,6 +1,7 @@
 /** What an event stream or a poll asks for: channels, and where to go on (PROTOCOL 6, 7). */
 import type { Channel } from '../shared/channel.js'
 import { decodeCursor, type Cursor } from '../shared/cursor.js'
+import { limits } from '../shared/limits.js'
 import type { Pattern } from '../shared/pattern.js'
 import { subscribeAccess } from './access.js'
 import type { Identity } from './identity.js'
@@ -11,6 +12,15 @@ export interface EventsRequest {
   readonly identity: Identity
   readonly names: readonly (Channel | Pattern)[]
   readonly cursor: Cursor | undefined
+  /** Of each durable channel that the cursor does not cover, begin with the newest so many. */
+  readonly last: number | undefined
+}
+
+/** As a query or a body has it. */
+export interface EventsQuestion {
+  readonly channels: readonly string[]
+  readonly cursor?: string | null | undefined
+  readonly last?: unknown
 }
 
 export type EventsRequestResult =
@@ -21,8 +31,7 @@ export type EventsRequestResult =
 export function readEventsRequest(
   node: Node,
   identity: Identity,
-  channels: readonly string[],
-  cursorText: string | null | undefined,
+  { channels, cursor: cursorText, last }: EventsQuestion,
 ): EventsRequestResult {
   const { requestChannelsMax, namespaces } = node.settings
   const asked = new Set([...identity.permissions.channels, ...channels])
@@ -41,7 +50,28 @@ export function readEventsRequest(
   const isNew = cursorText === undefined || cursorText === null || cursorText === ''
   const cursor = isNew ? undefined : decodeCursor(cursorText)
   if (!isNew && cursor === undefined) return bad('The cursor cannot be read.')
-  return { ok: true, request: { identity, names, cursor } }
+  if (!isLast(last)) return bad(`"last" must be a whole number from 1 to ${limits.lastMax}.`)
+  return { ok: true, request: { identity, names, cursor, last } }
+}
+
+function isLast(last: unknown): last is number | undefined {
+  if (last === undefined) return true
+  return Number.isInteger(last) && Number(last) >= 1 && Number(last) <= limits.lastMax
+}
+
+/** `channels=a,b`; may be repeated. */
+export function channelsOf(query: URLSearchParams): readonly string[] {
+  return query
+    .getAll('channels')
+    .flatMap((list) => list.split(','))
+    .filter((name) => name !== '')
+}
+
+/** Whatever is no number there is none that may be asked for. */
+export function lastOf(query: URLSearchParams): unknown {
+  const text = query.get('last')
+  if (text === null) return undefined
+  return /^\d{1,4}$/.test(text) ? Number(text) : text
 }
 
 export function bad(detail: string): {

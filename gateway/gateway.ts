@@ -1,6 +1,7 @@
 /** A gateway node: its engine, its routes, its connections, from listening to leaving. */
 import { randomBytes } from 'node:crypto'
 import type { TemplatedApp, us_listen_socket, us_socket } from 'uWebSockets.js'
+import { namespaceOf } from '../shared/channel.js'
 import type { Clock } from '../hub/clock.js'
 import type { Hub } from '../hub/hub.js'
 import { SteadyClock } from '../hub/steady-clock.js'
@@ -67,20 +68,20 @@ const unsentMsMax = 2000
 
 /** Rejects if the port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { settings, engine } = options
+  const { settings, engine, hub } = options
   const clock = new SteadyClock(options.clock)
   const { onInternalError } = options
   const forget = (): void => Outbox.forget()
   const { observeDelay = () => {} } = options
   const { deliveries } = options.counters
   const delivered = whenRisen(() => deliveries.websocket + deliveries.sse, observeDelay)
-  const { counters, durable } = options.hub
+  const { counters, durable } = hub
   const received = (): number => counters.deliveries + durable.counters.deliveries
   const answered = whenRisen(received, observeDelay)
   const node: Node = {
     id: randomBytes(8).toString('hex'),
     settings,
-    hub: options.hub,
+    hub,
     authenticator: options.authenticator,
     clock,
     random: options.random,
@@ -99,7 +100,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const app = engine.App()
   if (options.assets !== undefined) addAssets(app, options.assets, node)
-  addRoutes(app, node, new CursorScopes(node.id))
+  const isDurable = (name: string): boolean => durable.get(namespaceOf(name)) !== undefined
+  addRoutes(app, node, new CursorScopes(node.id, isDurable))
   const socket = await listen(app, settings.host, settings.port)
   // The type says "socket", and a listening one is meant.
   const port = engine.us_socket_local_port(socket as us_socket)

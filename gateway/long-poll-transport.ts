@@ -3,8 +3,14 @@ import type { HttpResponse } from 'uWebSockets.js'
 import { limits } from '../shared/limits.js'
 import { parseJson } from '../shared/json-payload.js'
 import type { CursorScopes } from './cursor-scope.js'
-import { channelsOf } from './event-stream-transport.js'
-import { bad, readEventsRequest, type EventsRequestResult } from './events-request.js'
+import {
+  bad,
+  channelsOf,
+  lastOf,
+  readEventsRequest,
+  type EventsQuestion,
+  type EventsRequestResult,
+} from './events-request.js'
 import { admissionProblem, brokerAway, busy, expiryOf, type Node } from './node.js'
 import { PendingPoll } from './pending-poll.js'
 import { sendProblem, statusLine, type Ending, type Problem } from './problem.js'
@@ -14,9 +20,7 @@ import { identifyRequest } from './request-identity.js'
 import type { Request } from './request.js'
 
 /** What a poll asks, from the query or from the body. */
-interface PollQuestion {
-  readonly channels: readonly string[]
-  readonly cursor: string | undefined
+interface PollQuestion extends EventsQuestion {
   readonly wait: number
 }
 
@@ -94,8 +98,7 @@ function admit(node: Node, request: Request, question: PollQuestion): EventsRequ
   if (admission !== undefined) return { ok: false, problem: admission }
   const identified = identifyRequest(node, request)
   if (!identified.ok) return identified
-  const { channels, cursor } = question
-  const result = readEventsRequest(node, identified.identity, channels, cursor)
+  const result = readEventsRequest(node, identified.identity, question)
   if (result.ok && !node.hub.isConnected) {
     return { ok: false, problem: brokerAway(node) }
   }
@@ -111,8 +114,9 @@ function questionOfQuery(node: Node, query: URLSearchParams): Read<PollQuestion>
   const text = query.get('wait') ?? String(defaultWait(node))
   const wait = /^\d{1,4}$/.test(text) ? Number(text) : undefined
   if (!isWait(node, wait)) return badWait(node)
+  const channels = channelsOf(query)
   const cursor = query.get('cursor') ?? undefined
-  return { ok: true, value: { channels: channelsOf(query), cursor, wait } }
+  return { ok: true, value: { channels, cursor, wait, last: lastOf(query) } }
 }
 
 function questionOfBody(node: Node, body: Uint8Array): Read<PollQuestion> {
@@ -122,17 +126,18 @@ function questionOfBody(node: Node, body: Uint8Array): Read<PollQuestion> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return bad('The body must be an object.')
   }
-  const { channels = [], cursor, wait = defaultWait(node) } = value as BodyMembers
+  const { channels = [], cursor, last, wait = defaultWait(node) } = value as BodyMembers
   if (!isStrings(channels)) return bad('"channels" must be a list of strings.')
   if (cursor !== undefined && typeof cursor !== 'string') return bad('"cursor" must be a string.')
   if (!isWait(node, wait)) return badWait(node)
-  return { ok: true, value: { channels, cursor, wait } }
+  return { ok: true, value: { channels, cursor, wait, last } }
 }
 
 interface BodyMembers {
   readonly channels?: unknown
   readonly cursor?: unknown
   readonly wait?: unknown
+  readonly last?: unknown
 }
 
 function isStrings(value: unknown): value is readonly string[] {

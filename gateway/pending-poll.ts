@@ -1,11 +1,13 @@
 /** One long-poll: waits for publications of its channels, answers once, is gone (PROTOCOL 7). */
 import type { HttpResponse } from 'uWebSockets.js'
 import { publicationJsonWithoutType } from '../shared/publication-json.js'
-import type { GapReason } from '../shared/codes.js'
+import type { Gap } from '../hub/gap.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscription } from '../hub/subscription.js'
 import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
+import { DurableReading } from './durable-reading.js'
+import { endWithoutContent } from './event-stream-head.js'
 import type { EventsRequest } from './events-request.js'
 import { guard } from './fault.js'
 import type { Flushable } from './flush-queue.js'
@@ -13,11 +15,15 @@ import type { Identity } from './identity.js'
 import { largeAnswerBytes, leavingProblem, type Node } from './node.js'
 import { sendProblem, type Problem } from './problem.js'
 import { unsubscribeAll, type Reader } from './reader.js'
-import type { Gap, Resumption } from './resume.js'
+import type { Resumption } from './resume.js'
+import { toldGap, type ToldGap } from './told-gap.js'
 import { publicationJson } from './wire-format.js'
 
 /** Of one answer; what is more comes with the next poll, whose cursor is where this one ends. */
 const answerBytesMax = 1_048_576
+/** A publication in JSON: base64 makes a third more of it, and an envelope stands around it. */
+const jsonPart = 4 / 3
+const envelopeBytesMax = 8_192
 
 export class PendingPoll implements Reader, Flushable, DueItem {
   readonly #node: Node
@@ -33,9 +39,15 @@ export class PendingPoll implements Reader, Flushable, DueItem {
   #hasBegun = false
   #isQueued = false
   #subscriptions: readonly Subscription[] = []
+  /** Undefined: all of its channels are ephemeral, or it has not begun. */
+  #reading: DurableReading | undefined = undefined
   #publications: Publication[] | undefined = undefined
-  #gaps: Gap[] | undefined = undefined
-  #recovered: Readonly<Record<string, boolean>> | undefined = undefined
+  /** Of their JSON; counted only where it decides whether a history goes on. */
+  #bytes = 0
+  #gaps: ToldGap[] | undefined = undefined
+  #recovered: Record<string, boolean> | undefined = undefined
+  /** Durable channels whose end an earlier answer told. */
+  #endsKnown: readonly string[] = nothingEnded
 
   constructor(
     node: Node,
@@ -69,31 +81,57 @@ export class PendingPoll implements Reader, Flushable, DueItem {
     this.#node.counters.subscriptions += subscriptions.length
   }
 
+  /** An answer is full before its bytes are too many: a history waits for the next poll. */
+  get canTake(): boolean {
+    if (this.#bytes === 0) return true
+    const { publicationBytesMax } = this.#node.settings
+    const next = publicationBytesMax * jsonPart + envelopeBytesMax
+    return this.#bytes + next <= answerBytesMax
+  }
+
   /** The subscriptions are in effect: answers now if there is anything to say, else waits. */
-  begin({ publications, gaps, recovered }: Resumption): void {
+  begin({ publications, gaps, recovered, ended }: Resumption): void {
     const node = this.#node
-    this.#hasBegun = true
+    if (ended.length === this.#subscriptions.length) return this.#nothingMore()
     this.#recovered = recovered
+    this.#endsKnown = ended
     if (publications.length > 0) {
       this.#publications = [...publications, ...(this.#publications ?? [])]
     }
     if (gaps.length > 0) this.#gaps = [...gaps, ...(this.#gaps ?? [])]
-    const hasNews = this.#publications !== undefined || this.#gaps !== undefined
-    if (hasNews || node.clock.now() >= this.#deadline) this.#answer()
+    const reading = DurableReading.of(node.hub, this.#subscriptions)
+    if (reading !== undefined) this.#release(reading)
+    this.#hasBegun = true
+    if (this.#hasNews || node.clock.now() >= this.#deadline) this.#answer()
     else node.wheel.add(this, this.#deadline)
   }
 
-  deliver(publication: Publication): void {
+  deliver(publication: Publication, subscription: Subscription): boolean {
+    if (publication.offset > 0) {
+      if (!this.canTake) return false
+      this.#reading?.goesOn(subscription)
+    }
+    if (this.#reading !== undefined) this.#bytes += publicationJson(publication).length
     if (this.#publications === undefined) this.#publications = [publication]
     else this.#publications.push(publication)
     this.#queue()
+    return true
   }
 
-  gap(reason: GapReason, subscription: Subscription): void {
-    this.#node.counters.gap(reason)
+  gap(gap: Gap, subscription: Subscription): void {
+    this.#node.counters.gap(gap.reason)
+    this.#reading?.goesOn(subscription)
+    const { name, namespace } = subscription.interest
+    const recovered = this.#recovered
+    if (namespace !== undefined && recovered?.[name] === true) recovered[name] = false
     this.#gaps ??= []
-    this.#gaps.push({ channel: subscription.interest.name, reason })
+    this.#gaps.push(toldGap(subscription, gap))
     this.#queue()
+  }
+
+  ended(subscription: Subscription): void {
+    this.#reading?.end(subscription)
+    if (!this.#endsKnown.includes(subscription.interest.name)) this.#queue()
   }
 
   /** At the end of the tick, so that publications that arrive together leave together. */
@@ -128,6 +166,22 @@ export class PendingPoll implements Reader, Flushable, DueItem {
     res?.close()
   }
 
+  get #hasNews(): boolean {
+    if (this.#publications !== undefined || this.#gaps !== undefined) return true
+    return this.#reading?.ended.some((name) => !this.#endsKnown.includes(name)) === true
+  }
+
+  /** Collects what the history has, as far as it is here; `begin` looks at it itself. */
+  #release(reading: DurableReading): void {
+    this.#reading = reading
+    for (const publication of this.#publications ?? []) {
+      this.#bytes += publicationJson(publication).length
+    }
+    this.#isQueued = true
+    reading.release()
+    this.#isQueued = false
+  }
+
   #queue(): void {
     if (this.#isQueued) return
     this.#isQueued = true
@@ -150,30 +204,49 @@ export class PendingPoll implements Reader, Flushable, DueItem {
     this.#closed()
   }
 
+  /** Every channel of its cursor has ended, and everything was got. */
+  #nothingMore(): void {
+    const res = this.#res
+    if (res === undefined) return
+    endWithoutContent(this.#node, res, this.#origin)
+    this.#closed()
+  }
+
   #body(scope: CursorScope): Uint8Array {
-    const node = this.#node
-    const publications = this.#publications ?? []
     const parts: Uint8Array[] = [nothing]
-    let bytes = 0
-    let count = 0
-    for (const publication of publications) {
-      const item = publicationJsonWithoutType(publicationJson(publication))
-      bytes += item.length
-      if (count > 0 && bytes > answerBytesMax) break
-      if (count > 0) parts.push(comma)
-      parts.push(item)
-      count += 1
-    }
-    const isWhole = count === publications.length
-    const last = isWhole ? node.hub.arrival : (publications[count - 1] as Publication).arrival
-    node.counters.deliveries.poll += count
-    parts[0] = Buffer.from(`{"cursor":"${scope.cursor(last)}","publications":[`)
+    const last = this.#pushPublications(parts)
+    const cursor = scope.cursor(last, this.#reading)
+    parts[0] = Buffer.from(`{"cursor":"${cursor}","publications":[`)
     const gaps = JSON.stringify(this.#gaps ?? [])
+    const ended = JSON.stringify(this.#reading?.ended ?? nothingEnded)
     const recovered = JSON.stringify(this.#recovered ?? {})
     const { expiresAt } = this.#identity
-    const rest = `],"gaps":${gaps},"recovered":${recovered},"expiresAt":${expiresAt}}`
-    parts.push(Buffer.from(rest))
+    const news = `],"gaps":${gaps},"ended":${ended},"recovered":${recovered}`
+    parts.push(Buffer.from(`${news},"expiresAt":${expiresAt}}`))
     return Buffer.concat(parts)
+  }
+
+  /**
+   * The arrival up to which its ephemeral channels are in the answer. Of those what has no room
+   * comes with the next poll; what was taken of a durable channel has room.
+   */
+  #pushPublications(parts: Uint8Array[]): number {
+    let left: Publication | undefined = undefined
+    let bytes = 0
+    for (const publication of this.#publications ?? nothingElse) {
+      const isEphemeral = publication.offset === 0
+      if (isEphemeral && left !== undefined) continue
+      const item = publicationJsonWithoutType(publicationJson(publication))
+      if (isEphemeral && parts.length > 1 && bytes + item.length > answerBytesMax) {
+        left = publication
+        continue
+      }
+      bytes += item.length
+      if (parts.length > 1) parts.push(comma)
+      parts.push(item)
+      this.#node.counters.deliveries.poll += 1
+    }
+    return left === undefined ? this.#node.hub.arrival : left.arrival - 1
   }
 
   #closed(): void {
@@ -183,6 +256,7 @@ export class PendingPoll implements Reader, Flushable, DueItem {
     this.#publications = undefined
     this.#gaps = undefined
     this.#recovered = undefined
+    this.#reading = undefined
     node.counters.connections.poll -= 1
     node.counters.subscriptions -= this.#subscriptions.length
     unsubscribeAll(node, this.#subscriptions)
@@ -194,3 +268,5 @@ export class PendingPoll implements Reader, Flushable, DueItem {
 
 const comma = Buffer.from(',')
 const nothing = new Uint8Array()
+const nothingElse: readonly Publication[] = []
+const nothingEnded: readonly string[] = []

@@ -1,18 +1,18 @@
-/** How an event stream or a poll begins: subscribed, confirmed by the broker, then resumed. */
+/** How an event stream or a poll begins: subscribed, begun in all of its channels, then resumed. */
 import type { Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
 import type { Subscriber } from '../hub/subscriber.js'
-import type { Subscription } from '../hub/subscription.js'
+import type { Begun, BeginFailure, Subscription } from '../hub/subscription.js'
 import type { EventsRequest } from './events-request.js'
 import { countFault } from './fault.js'
-import { brokerAway, noRoom, type Node } from './node.js'
+import { brokerAway, busy, noRoom, type Node } from './node.js'
 import type { Problem } from './problem.js'
-import { resume, type Resumption } from './resume.js'
+import { resume, startOf, withDurable, type Resumption } from './resume.js'
 
 /** An event stream or a poll. It says nothing before `begin` or `fail`. */
 export interface Reader extends Subscriber {
   readonly isOpen: boolean
-  /** Open, and not begun: the broker has not confirmed yet. */
+  /** Open, and not begun: the broker has not confirmed yet, or a history not answered. */
   readonly isWaiting: boolean
   /** It gives them back when it closes. */
   subscribed(subscriptions: readonly Subscription[]): void
@@ -26,16 +26,16 @@ export interface Reader extends Subscriber {
 
 const lookAgainMs = 1000
 
-export function openReader(node: Node, reader: Reader, { names, cursor }: EventsRequest): void {
+export function openReader(node: Node, reader: Reader, request: EventsRequest): void {
   try {
-    const subscriptions = subscribeAll(node, names, reader)
+    const subscriptions = subscribeAll(node, request.names, reader)
     if (subscriptions === undefined) return reader.fail(noRoom(node))
     reader.subscribed(subscriptions)
-    const resumption = resume(node, subscriptions, cursor)
-    const confirmed = confirmAll(node, subscriptions)
-    if (confirmed === true) return reader.begin(resumption)
+    const resumption = resume(node, subscriptions, request.cursor)
+    const begun = beginAll(node, subscriptions, request)
+    if (!(begun instanceof Promise)) return begin(node, reader, subscriptions, resumption, begun)
     waitInWheel(node, reader)
-    beginLater(node, reader, resumption, confirmed).catch((error: unknown) =>
+    beginLater(node, reader, subscriptions, resumption, begun).catch((error: unknown) =>
       abort(node, reader, error),
     )
   } catch (error) {
@@ -47,13 +47,33 @@ export function openReader(node: Node, reader: Reader, { names, cursor }: Events
 async function beginLater(
   node: Node,
   reader: Reader,
+  subscriptions: readonly Subscription[],
   resumption: Resumption,
-  confirmed: Promise<boolean>,
+  begun: Promise<readonly Begun[]>,
 ): Promise<void> {
-  const isConfirmed = await confirmed
-  if (!reader.isOpen) return
-  if (isConfirmed) reader.begin(resumption)
-  else reader.fail(brokerAway(node))
+  const all = await begun
+  if (reader.isOpen) begin(node, reader, subscriptions, resumption, all)
+}
+
+/** All of its channels, or none: one that cannot begin refuses the whole request. */
+function begin(
+  node: Node,
+  reader: Reader,
+  subscriptions: readonly Subscription[],
+  resumption: Resumption,
+  begun: readonly Begun[],
+): void {
+  let isDurable = false
+  for (const each of begun) {
+    if (!each.ok) return reader.fail(problemOf(node, each))
+    isDurable ||= each.isDurable
+  }
+  reader.begin(isDurable ? withDurable(resumption, subscriptions, begun) : resumption)
+}
+
+function problemOf(node: Node, { code }: BeginFailure): Problem {
+  if (code !== 'overloaded') return brokerAway(node)
+  return busy(node, code, 'This node is recovering as much as it may.')
 }
 
 function abort(node: Node, reader: Reader, error: unknown): void {
@@ -89,13 +109,18 @@ export function unsubscribeAll(node: Node, subscriptions: readonly Subscription[
   for (const subscription of subscriptions) node.hub.unsubscribe(subscription)
 }
 
-/** True when all receive what is published from now on; else a promise of whether they do. */
-function confirmAll(node: Node, subscriptions: readonly Subscription[]): true | Promise<boolean> {
-  const waits = subscriptions
-    .map((subscription) => node.hub.confirmed(subscription))
-    .filter((confirmed) => confirmed !== true)
-  if (waits.length === 0) return true
-  return Promise.all(waits).then((all) => all.every((isConfirmed) => isConfirmed))
+/** A promise only where one of them has to ask the broker or a history. */
+function beginAll(
+  node: Node,
+  subscriptions: readonly Subscription[],
+  request: EventsRequest,
+): readonly Begun[] | Promise<readonly Begun[]> {
+  const begun = subscriptions.map((each) => node.hub.begin(each, startOf(each, request)))
+  return begun.every(isSettled) ? begun : Promise.all(begun)
+}
+
+function isSettled(begun: Begun | Promise<Begun>): begun is Begun {
+  return !(begun instanceof Promise)
 }
 
 /** It enters the wheel itself only when it begins; a node that leaves looks nowhere else. */

@@ -1,27 +1,32 @@
-/** Where a reader with a cursor goes on: what it missed, after a gap where some cannot be had. */
+/** Where a reader goes on: what it missed, after a gap where some cannot be had. */
+import { isChannel, namespaceOf } from '../shared/channel.js'
 import { channelHash, type Cursor } from '../shared/cursor.js'
-import type { GapReason } from '../shared/codes.js'
+import { positionInCursor } from '../shared/cursor-positions.js'
 import type { Publication } from '../hub/publication.js'
 import type { Recent } from '../hub/ring.js'
-import type { Subscription } from '../hub/subscription.js'
+import type { Begun, Start, Subscription } from '../hub/subscription.js'
+import type { EventsRequest } from './events-request.js'
 import type { Node } from './node.js'
+import { toldGap, type ToldGap } from './told-gap.js'
 
-export interface Gap {
-  readonly channel: string
-  readonly reason: GapReason
-}
-
+/** Of ephemeral channels what was missed; of durable ones how they begin: theirs follows. */
 export interface Resumption {
   /** In the order of their arrival at this node. */
   readonly publications: readonly Publication[]
-  readonly gaps: readonly Gap[]
+  readonly gaps: readonly ToldGap[]
   /** For each channel that the cursor covers: whether nothing is missing. */
-  readonly recovered: Readonly<Record<string, boolean>>
+  readonly recovered: Record<string, boolean>
   /** The arrival after which the reader goes on: just before the first of `publications`. */
   readonly position: number
+  /** Whether something of a durable channel is missing: a gap comes when it is released. */
+  readonly isLossy: boolean
+  /** Durable channels that have ended, by the cursor: everything of them was got. */
+  readonly ended: readonly string[]
 }
 
 const ofOtherNode: Recent = { publications: [], gap: 'other_node' }
+const now: Start = {}
+const none: readonly string[] = []
 
 /** Call it in the turn in which they were subscribed: nothing can arrive between the two. */
 export function resume(
@@ -31,11 +36,12 @@ export function resume(
 ): Resumption {
   const shown = cursor?.ephemeral
   const publications: Publication[] = []
-  const gaps: Gap[] = []
+  const gaps: ToldGap[] = []
   // No prototype: `__proto__` is a channel like any other.
   const recovered = Object.create(null) as Record<string, boolean>
   for (const subscription of subscriptions) {
-    const { name } = subscription.interest
+    const { name, namespace } = subscription.interest
+    if (namespace !== undefined) continue
     // A channel that is new in this request begins now, as it would without a cursor.
     if (shown === undefined || !shown.channels.includes(channelHash(name))) continue
     const isOurs = shown.node === node.id
@@ -44,11 +50,51 @@ export function resume(
     publications.push(...recent.publications)
     if (recent.gap !== undefined) {
       node.counters.gap(recent.gap)
-      gaps.push({ channel: name, reason: recent.gap })
+      gaps.push(toldGap(subscription, { reason: recent.gap }))
     }
   }
   publications.sort((a, b) => a.arrival - b.arrival)
   const [first] = publications
   const position = first === undefined ? node.hub.arrival : first.arrival - 1
-  return { publications, gaps, recovered, position }
+  return { publications, gaps, recovered, position, isLossy: false, ended: none }
+}
+
+/** Where a subscription begins; ephemeral ones do not care. */
+export function startOf({ interest }: Subscription, { cursor, last }: EventsRequest): Start {
+  const { name, namespace } = interest
+  if (namespace === undefined) return now
+  const position = cursor && positionInCursor(cursor, name, namespace.epoch)
+  if (position !== undefined) return { position }
+  return last === undefined ? now : { last }
+}
+
+/** The same with what was found of its durable channels, one of `begun` for each subscription. */
+export function withDurable(
+  resumption: Resumption,
+  subscriptions: readonly Subscription[],
+  begun: readonly Begun[],
+): Resumption {
+  let { isLossy } = resumption
+  const { recovered } = resumption
+  const ended: string[] = []
+  for (const [at, each] of begun.entries()) {
+    if (!each.ok || !each.isDurable || each.recovered === undefined) continue
+    const { name } = (subscriptions[at] as Subscription).interest
+    // Until its gap has been told, the rest may come with the next poll.
+    recovered[name] = true
+    isLossy ||= !each.recovered
+    if (each.recovered && each.isEnded) ended.push(name)
+  }
+  return { ...resumption, isLossy, ended }
+}
+
+/** Whether the answer may be that there is nothing to come: known only when all have begun. */
+export function mayHaveEnded({ hub }: Node, { names, cursor }: EventsRequest): boolean {
+  if (cursor?.durable === undefined) return false
+  return names.every(
+    (name) =>
+      isChannel(name) &&
+      hub.durable.get(namespaceOf(name)) !== undefined &&
+      positionInCursor(cursor, name) !== undefined,
+  )
 }

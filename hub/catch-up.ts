@@ -1,12 +1,12 @@
 /** A durable subscription that is not live yet, or fell behind: what it is given first. */
-import type { Position } from '../shared/position.js'
+import { withoutTime, type Position } from '../shared/position.js'
 import type { Completeness } from './completeness.js'
 import type { DurableNamespace } from './durable-namespace.js'
-import type { Gap } from './gap.js'
+import { positionAfter, type Gap } from './gap.js'
 import type { Publication } from './publication.js'
 import { partOf, upToHead, type Read } from './read-outcome.js'
 import type { RecoveryOutcome } from './recovery-request.js'
-import { RecoveryRound, type RoundOwner, type Wanted } from './recovery-round.js'
+import type { RecoveryRound, RoundOwner, Wanted } from './recovery-round.js'
 import type { BeginFailure, Begun, Start, Subscription } from './subscription.js'
 
 /** Live publications that wait until what comes before them has been given. */
@@ -22,6 +22,8 @@ export class CatchUp implements RoundOwner {
   readonly #namespace: DurableNamespace
   /** What the subscriber has: as it was shown, then as it is given. */
   #position: Position
+  /** Where it was before a gap that it has yet to be told of. */
+  #untold: Position | undefined = undefined
   #wanted: Wanted
   /** Under way. */
   #round: RecoveryRound | undefined = undefined
@@ -33,6 +35,8 @@ export class CatchUp implements RoundOwner {
   #isPumping = false
   #backlog: readonly Publication[] = []
   #at = 0
+  /** It came live: of a pattern's other channels something before it may be missing. */
+  #isOfHeld = false
   /** Told before the backlog, and after it. */
   #gapBefore: Gap | undefined = undefined
   #gapAfter: Gap | undefined = undefined
@@ -54,9 +58,9 @@ export class CatchUp implements RoundOwner {
     this.#wanted = { kind: 'after', position }
   }
 
-  /** What the subscription has been given so far. */
+  /** What the subscription has been given so far: with a gap it moves when that has been told. */
   get position(): Position {
-    return this.#position
+    return this.#untold ?? this.#position
   }
 
   get floor(): number {
@@ -67,9 +71,10 @@ export class CatchUp implements RoundOwner {
   }
 
   begin({ position, last }: Start, canRead: boolean): Begun | Promise<Begun> {
+    const { interest } = this.subscription
     if (position !== undefined) {
-      this.#position = position
-      this.#wanted = { kind: 'after', position }
+      this.#position = interest.pattern === undefined ? position : withoutTime(position)
+      this.#wanted = { kind: 'after', position: this.#position }
     } else this.#wanted = last === undefined ? { kind: 'now' } : { kind: 'last', count: last }
     if (this.#takeFromMemory()) return this.#result()
     if (!canRead) return this.fail('broker_unavailable')
@@ -130,6 +135,7 @@ export class CatchUp implements RoundOwner {
     this.#forget()
     if (this.#begun !== undefined) return this.#read()
     this.#gapBefore = gap
+    this.#untold ??= this.#position
     this.#position = positionAfter(gap, this.#position)
     this.#wanted = { kind: 'after', position: this.#position }
     if (wasReading) this.#read()
@@ -160,8 +166,14 @@ export class CatchUp implements RoundOwner {
     if (lesson === 'other') return
     if (lesson === 'unsure') this.#namespace.retryLater(this)
     else if (!outcome.ok) this.#startOver()
+    else if (!this.#isOfEpoch) this.#read()
     else if (this.#begins(upToHead(outcome), round)) this.#settle(upToHead(outcome), round)
     else this.#read()
+  }
+
+  /** The first reader learns only from its answer which history there is. */
+  get #isOfEpoch(): boolean {
+    return this.#wanted.kind !== 'after' || this.#position.epoch === this.#namespace.epoch
   }
 
   /** The chain begins with what the first reader finds. False: a later one has to read again. */
@@ -214,7 +226,8 @@ export class CatchUp implements RoundOwner {
   /** The position is of another history: everything that is kept of this one follows a gap. */
   #moveTo(epoch: string): void {
     this.#parts = undefined
-    this.#gapBefore = { reason: 'new_epoch', after: this.#position.offset, epoch, offset: 0 }
+    this.#untold ??= this.#position
+    this.#gapBefore = { reason: 'new_epoch', after: this.#untold.offset, epoch, offset: 0 }
     this.#position = positionAfter(this.#gapBefore, this.#position)
   }
 
@@ -295,6 +308,7 @@ export class CatchUp implements RoundOwner {
       if (isWhole && completeness === 'complete') return
       const reason = isWhole ? 'expired' : 'recovery_limit'
       this.#gapAfter = { reason, after: this.#parts?.after ?? offset, before: asOf + 1 }
+      this.#untold ??= this.#position
       return
     } else if (completeness === 'expired' && first > offset + 1) {
       this.#gapBefore ??= { reason: completeness, after: offset, before: first }
@@ -312,15 +326,21 @@ export class CatchUp implements RoundOwner {
       if (!subscriber.canTake) return false
       const publication = this.#backlog[this.#at] as Publication
       if (this.#has(publication)) continue
-      const { epoch, verified } = this.#position
-      const { offset, time, isEnd } = publication
-      this.#position = { epoch, offset, time, ...(verified !== undefined && { verified }) }
+      this.#position = this.#positionAt(publication)
+      this.#hasToldEnd = false
       subscriber.deliver(publication, this.subscription)
-      if (isEnd) this.#tellEnd()
+      if (publication.isEnd) this.#tellEnd()
     }
     this.#dropBacklog()
     this.#gapAfter = this.#tell(this.#gapAfter)
     return true
+  }
+
+  /** A pattern has no time, since none anchors all of its channels, and moves by what was read. */
+  #positionAt({ offset, time }: Publication): Position {
+    const { interest } = this.subscription
+    if (interest.pattern === undefined) return { ...this.#position, offset, time }
+    return this.#isOfHeld ? this.#position : { ...this.#position, offset }
   }
 
   /** Offsets rise in a channel. In a pattern they need not, across its channels. */
@@ -336,6 +356,7 @@ export class CatchUp implements RoundOwner {
       return false
     }
     this.#backlog = this.#held
+    this.#isOfHeld = true
     this.#held = []
     this.#heldBytes = 0
     return true
@@ -362,11 +383,13 @@ export class CatchUp implements RoundOwner {
   #tell(gap: Gap | undefined): undefined {
     if (gap === undefined) return
     this.#position = positionAfter(gap, this.#position)
+    this.#untold = undefined
     this.subscription.subscriber.gap(gap, this.subscription)
   }
 
   #tellEnd(): void {
-    if (this.#hasToldEnd) return
+    // Of a pattern's channels no end is told.
+    if (this.#hasToldEnd || this.subscription.interest.durable === undefined) return
     this.#hasToldEnd = true
     this.subscription.subscriber.ended(this.subscription)
   }
@@ -383,14 +406,8 @@ export class CatchUp implements RoundOwner {
   #dropBacklog(): void {
     this.#backlog = []
     this.#at = 0
+    this.#isOfHeld = false
     this.#given?.release()
     this.#given = undefined
   }
-}
-
-/** Where a subscription is after it was told of a gap. */
-function positionAfter(gap: Gap, position: Position): Position {
-  const epoch = gap.epoch ?? position.epoch
-  const offset = gap.offset ?? (gap.before === undefined ? position.offset : gap.before - 1)
-  return { epoch, offset }
 }

@@ -235,10 +235,12 @@ export class DurableChannels {
 
   /** Nobody leaves this array while it is walked: who has no room leaves it afterwards. */
   #fanOut(interest: Interest, publication: Publication): void {
+    // Of a pattern's channels no end is told.
+    const isEnd = publication.isEnd && publication.pattern === undefined
     for (const subscription of interest.subscriptions) {
       if (!subscription.subscriber.deliver(publication, subscription)) {
         this.#fallen.push(subscription)
-      } else if (publication.isEnd) subscription.subscriber.ended(subscription)
+      } else if (isEnd) subscription.subscriber.ended(subscription)
     }
     this.#owner.counters.deliveries += interest.subscriptions.length
     if (interest.catching === undefined) return

@@ -20,7 +20,7 @@ import type { RecoveryRequest } from './recovery-request.js'
 import { RecoveryRound, type RoundLimits, type RoundOwner, type Wanted } from './recovery-round.js'
 import { newestOfRing, sinceOfRing } from './ring-recovery.js'
 import type { Rings } from './rings.js'
-import type { BeginFailure, Begun, Start, Subscription } from './subscription.js'
+import type { Begun, Start, Subscription } from './subscription.js'
 import { Verification } from './verification.js'
 
 export interface DurableLimits extends RoundLimits {
@@ -156,7 +156,7 @@ export class DurableNamespace {
     const confirmed = this.#options.confirmed(subscription)
     if (confirmed === true) return catchUp.begin(start, this.#isAvailable)
     return confirmed.then((isConfirmed): Begun | Promise<Begun> => {
-      if (subscription.isOver) return notSubscribed
+      if (subscription.isOver) return { ok: false, code: 'not_subscribed' }
       if (!isConfirmed) return catchUp.fail('broker_unavailable')
       return catchUp.begin(start, this.#isAvailable)
     })
@@ -333,6 +333,7 @@ export class DurableNamespace {
   historyChanged({ epoch }: HistoryState): void {
     this.counters.newEpochs += 1
     this.#newestBase = 0
+    const changed: [Interest, number][] = []
     for (const channel of this.#channels.all) {
       const { chain, interest } = channel
       const after = chain.offset === 0 ? chain.seen : chain.offset
@@ -341,14 +342,15 @@ export class DurableNamespace {
       if (interest !== undefined) this.rings.drop(interest)
       if (!chain.hasBegun) continue
       chain.begin(0, undefined)
-      if (interest !== undefined) this.#tellNewEpoch(interest, epoch, after)
+      if (interest !== undefined) changed.push([interest, after])
     }
     for (const pattern of this.#channels.patterns) {
-      const after = Math.max(pattern.base, this.verified)
+      changed.push([pattern, Math.max(pattern.base, this.verified)])
       if (pattern.base !== -1) pattern.base = 0
-      this.#tellNewEpoch(pattern, epoch, after)
     }
     this.#verification.reset(0)
+    // Not before all have changed: who hears it asks for the positions of the others, too.
+    for (const [interest, after] of changed) this.#tellNewEpoch(interest, epoch, after)
     this.verify()
   }
 
@@ -396,5 +398,3 @@ export class DurableNamespace {
     }
   }
 }
-
-const notSubscribed: BeginFailure = { ok: false, code: 'not_subscribed' }

@@ -63,7 +63,6 @@ export class EphemeralChannels {
     // It lingers for who may come back: nobody hears this, and nothing keeps it.
     if (interest.ring === undefined && interest.subscriptions.length === 0) return
     this.arrival += 1
-    const isEnd = message.header('Tidegate-End') === '1'
     const publication = new Publication({
       channel,
       pattern: interest.pattern,
@@ -75,13 +74,12 @@ export class EphemeralChannels {
       arrival: this.arrival,
       offset: 0,
       previous: 0,
-      isEnd,
+      isEnd: false,
     })
     if (interest.ring !== undefined) rings.push(interest.ring, publication)
     // deliver() never closes and never unsubscribes: nobody changes the array under this loop.
     for (const subscription of interest.subscriptions) {
       subscription.subscriber.deliver(publication, subscription)
-      if (isEnd) subscription.subscriber.ended(subscription)
     }
     counters.deliveries += interest.subscriptions.length
   }

@@ -182,6 +182,11 @@ export class Hub {
     return subscription.interest.namespace?.positionOf(subscription)
   }
 
+  /** Of a live durable one: another position has another place, or `verifiedVersion` has risen. */
+  placeOf({ interest }: Subscription): number {
+    return interest.durable?.chain.offset ?? 0
+  }
+
   /**
    * True: the subscription receives what is published from now on. False: the broker is away, went
    * away meanwhile, or refused; the subscription stands and may be confirmed again later.

@@ -30,3 +30,8 @@ export function isOffset(value: unknown): value is number {
 export function isSameTime(shown: number, time: number): boolean {
   return shown < timeTagModulus ? shown === time % timeTagModulus : shown === time
 }
+
+/** Of a pattern: no publication of one channel proves anything of another. */
+export function withoutTime({ epoch, offset, verified }: Position): Position {
+  return verified === undefined ? { epoch, offset } : { epoch, offset, verified }
+}

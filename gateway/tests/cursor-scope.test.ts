@@ -11,9 +11,18 @@ import { startTestGateway } from './harness.js'
 import { mint } from './tokens.js'
 
 test('a publication is encoded once, whoever reads it (PROTOCOL 6.3)', () => {
-  const payload = Buffer.from('[1,\r\n2]')
-  const channel = 'news' as Channel
-  const publication = new Publication(channel, undefined, 1, undefined, undefined, payload, 7)
+  const publication = new Publication({
+    channel: 'news' as Channel,
+    pattern: undefined,
+    time: 1,
+    sender: undefined,
+    contentType: undefined,
+    payload: Buffer.from('[1,\r\n2]'),
+    arrival: 7,
+    offset: 0,
+    previous: 0,
+    isEnd: false,
+  })
   const lines = publicationLines(publication)
   assert.equal(publicationLines(publication), lines)
   const data = 'data: {"channel":"news","time":1,"data":[1,\ndata: 2]}\n\n'
@@ -21,15 +30,15 @@ test('a publication is encoded once, whoever reads it (PROTOCOL 6.3)', () => {
 })
 
 test('readers of the same channels share a cursor until the last has left (PROTOCOL 6.3)', () => {
-  const scopes = new CursorScopes('0123456789abcdef')
+  const scopes = new CursorScopes('0123456789abcdef', () => false)
   const names = ['news' as Channel, 'chat.7' as Channel]
   const scope = scopes.hold(names)
   assert.equal(scopes.hold([...names].reverse()), scope)
-  const line = scope.idLine(300)
-  assert.equal(scope.idLine(300), line)
-  assert.equal(Buffer.from(line).toString(), `id: ${scope.cursor(300)}\n`)
-  assert.notDeepEqual(scope.idLine(301), line)
-  assert.equal(decodeCursor(scope.cursor(301))?.ephemeral?.arrival, 301)
+  const line = scope.idLine(300, undefined)
+  assert.equal(scope.idLine(300, undefined), line)
+  assert.equal(Buffer.from(line).toString(), `id: ${scope.cursor(300, undefined)}\n`)
+  assert.notDeepEqual(scope.idLine(301, undefined), line)
+  assert.equal(decodeCursor(scope.cursor(301, undefined))?.ephemeral?.arrival, 301)
   scopes.release(scope)
   assert.equal(scopes.hold(names), scope)
   scopes.release(scope)

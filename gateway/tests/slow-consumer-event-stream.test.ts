@@ -258,11 +258,12 @@ test('a stream that blocks again and again is looked after once', async (t) => {
     pause: () => (pauses += 1),
     resume: () => {},
   }
-  const scopes = new CursorScopes('0123456789abcdef')
+  const scopes = new CursorScopes('0123456789abcdef', () => false)
   const identity = { expiresAt: clock.now() + 600_000 }
   const make = EventStream as unknown as new (...parts: unknown[]) => EventStream
-  const stream = new make(node, { identity, names: [] }, scopes, response)
-  stream.begin({ publications: [], gaps: [], recovered: {}, position: 0 })
+  const stream = new make(node, { identity, names: ['news'] }, scopes, response, undefined)
+  const nothing = { publications: [], gaps: [], recovered: {}, position: 0, ended: [] }
+  stream.begin({ ...nothing, isLossy: false })
   stream.flush()
   for (let time = 0; time < 1000; time += 1) writable()
   // The stream itself, and what keeps the engine from ending it.

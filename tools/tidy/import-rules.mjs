@@ -28,6 +28,8 @@ const engineFiles = [
   'send-together',
   'event-stream-transport',
   'event-stream',
+  'event-stream-head',
+  'event-stream-writer',
   'long-poll-transport',
   'pending-poll',
   'publish-endpoint',
