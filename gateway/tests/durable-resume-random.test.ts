@@ -61,7 +61,7 @@ async function turns(count: number): Promise<void> {
 }
 
 for (const seed of range(1, 9)) {
-  test(`resumed at random, all comes once, seed ${seed} (PROTOCOL 14.2, 14.3, 14.7)`, async (t) => {
+  test(`resumed at random, seed ${seed} (PROTOCOL 5.10, 14.1, 14.2, 14.3, 14.7)`, async (t) => {
     const random = new SeededRandom(seed)
     const clock = new FakeClock()
     const history = { ...defaultHistory, messagesPerChannel: 10_000 }
