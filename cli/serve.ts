@@ -246,8 +246,8 @@ class NodeParts {
   }
 
   /**
-   * A history that is away is away for every node: it serves ephemeral channels all the same, and to
-   * take all nodes out of the balancer at once would help nobody.
+   * A history that is away is away for every node. They serve ephemeral channels all the same: to
+   * take all of them out of the balancer at once would help nobody.
    */
   #warnings(): readonly string[] {
     const isAway = [...this.hub.durable.all].some(({ isAvailable }) => !isAvailable)

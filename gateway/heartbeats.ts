@@ -1,4 +1,4 @@
-/** Heartbeat frames, encoded once for all connections that have the same to hear (PROTOCOL 10.7). */
+/** Heartbeat frames, encoded once for all who have the same to hear (PROTOCOL 10.7). */
 import type { Subscription } from '../hub/subscription.js'
 import type { VerifiedOffset } from '../shared/frames.js'
 import type { WireFormat } from './wire-format.js'

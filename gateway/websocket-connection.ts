@@ -328,7 +328,7 @@ export class WebSocketConnection
     return true
   }
 
-  /** Gaps wait as publications do: one a subscription; publications that were dropped come first. */
+  /** Gaps wait as publications do, one a subscription; dropped publications come first. */
   #lose(subscription: Subscription, reason: GapReason): void {
     // Before the welcome nothing was promised.
     if (this.#state === joining) return

@@ -4,6 +4,7 @@ import type { Completeness } from './completeness.js'
 import type { DurableNamespace } from './durable-namespace.js'
 import { positionAfter, type Gap } from './gap.js'
 import type { Publication } from './publication.js'
+import { partOf, upToHead, type Read } from './read-outcome.js'
 import type { RecoveryOutcome } from './recovery-request.js'
 import type { RecoveryRound, RoundOwner, Wanted } from './recovery-round.js'
 import type { BeginFailure, Begun, Start, Subscription } from './subscription.js'
@@ -11,8 +12,6 @@ import type { BeginFailure, Begun, Start, Subscription } from './subscription.js
 /** Live publications that wait until what comes before them has been given. */
 const heldCountMax = 256
 const heldBytesMax = 262_144
-
-type Read = Extract<RecoveryOutcome, { ok: true }>
 
 /**
  * Rounds: from the ring or the history into a backlog, which the subscriber takes at its own pace;
@@ -46,6 +45,8 @@ export class CatchUp implements RoundOwner {
   #heldBytes = 0
   /** What is held came after this; -1: after whatever its chain will begin with. */
   #heldAfter = -1
+  /** Of a pattern: rounds that did not get to the end, and how much of each channel they gave. */
+  #parts: { readonly after: number; readonly counts: Map<string, number> } | undefined = undefined
   #hasToldEnd = false
   /** It was refused and stands all the same: it begins when the history is there, after a gap. */
   #hasFailed = false
@@ -130,6 +131,7 @@ export class CatchUp implements RoundOwner {
   /** The history is another one: what was read or held of the old one means nothing. */
   restart(gap: Gap): void {
     const wasReading = this.#round !== undefined
+    this.#parts = undefined
     this.#forget()
     if (this.#begun !== undefined) return this.#read()
     this.#gapBefore = gap
@@ -165,7 +167,7 @@ export class CatchUp implements RoundOwner {
     if (lesson === 'unsure') this.#namespace.retryLater(this)
     else if (!outcome.ok) this.#startOver()
     else if (!this.#isOfEpoch) this.#read()
-    else if (this.#begins(read(outcome), round)) this.#settle(read(outcome), round)
+    else if (this.#begins(upToHead(outcome), round)) this.#settle(upToHead(outcome), round)
     else this.#read()
   }
 
@@ -223,6 +225,7 @@ export class CatchUp implements RoundOwner {
 
   /** The position is of another history: everything that is kept of this one follows a gap. */
   #moveTo(epoch: string): void {
+    this.#parts = undefined
     this.#untold ??= this.#position
     this.#gapBefore = { reason: 'new_epoch', after: this.#untold.offset, epoch, offset: 0 }
     this.#position = positionAfter(this.#gapBefore, this.#position)
@@ -247,9 +250,14 @@ export class CatchUp implements RoundOwner {
     this.#backlog = this.#namespace.publicationsOf(round.found, interest.pattern)
     this.#held = this.#held?.filter(({ offset }) => offset > outcome.asOf)
     if (wanted.kind === 'after') {
-      const completeness = round.completeness(outcome, this.#namespace.settings.messagesPerChannel)
+      const isPart = !outcome.isWhole && this.#begun === undefined
+      if (isPart && this.#backlog.length === 0) return this.#namespace.retryLater(this)
+      const given = isPart ? partOf(outcome, this.#backlog) : outcome
+      const completeness = this.#completeness(round, outcome, given)
       if (completeness === 'new_epoch') return this.#startOver()
-      this.#noteGaps(completeness, outcome)
+      this.#noteGaps(completeness, given)
+      if (!isPart || completeness === 'expired') this.#parts = undefined
+      if (isPart) this.#held = undefined
       const result = this.#isComplete ? 'recovered' : 'not_recovered'
       this.#namespace.countRecovery(result, 'history')
     } else if (this.#backlog.length > 0) this.#position = this.#before(this.#backlog[0])
@@ -282,6 +290,16 @@ export class CatchUp implements RoundOwner {
     return { epoch, offset: first === undefined ? 0 : first.offset - 1 }
   }
 
+  /** Of what a pattern is given in parts it can only be told at their end whether it was all. */
+  #completeness(round: RecoveryRound, outcome: Read, given: Read): Completeness {
+    const { messagesPerChannel } = this.#namespace.settings
+    if (this.subscription.interest.pattern === undefined) {
+      return round.completeness(outcome, messagesPerChannel)
+    }
+    if (given !== outcome) this.#parts ??= { after: this.#position.offset, counts: new Map() }
+    return round.completeness(given, messagesPerChannel, this.#parts?.counts)
+  }
+
   #noteGaps(completeness: Exclude<Completeness, 'new_epoch'>, { asOf, isWhole }: Read): void {
     const { offset } = this.#position
     const first = this.#backlog[0]?.offset ?? asOf + 1
@@ -289,7 +307,7 @@ export class CatchUp implements RoundOwner {
       // Of one channel more may have been removed than of another: it can be anywhere in between.
       if (isWhole && completeness === 'complete') return
       const reason = isWhole ? 'expired' : 'recovery_limit'
-      this.#gapAfter = { reason, after: offset, before: asOf + 1 }
+      this.#gapAfter = { reason, after: this.#parts?.after ?? offset, before: asOf + 1 }
       this.#untold ??= this.#position
       return
     } else if (completeness === 'expired' && first > offset + 1) {
@@ -392,9 +410,4 @@ export class CatchUp implements RoundOwner {
     this.#given?.release()
     this.#given = undefined
   }
-}
-
-/** Of a stretch that was not read to its end nothing more comes: it is looked at up to the head. */
-function read(outcome: Read): Read {
-  return outcome.isWhole ? outcome : { ...outcome, asOf: outcome.state.last }
 }

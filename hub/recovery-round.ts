@@ -88,12 +88,15 @@ export class RecoveryRound implements RecoveryRequest {
   completeness(
     outcome: Extract<RecoveryOutcome, { ok: true }>,
     messagesPerChannel: number,
+    counts: Map<string, number> = new Map(),
   ): Completeness {
     if (this.wanted.kind !== 'after') return 'complete'
+    // The anchor tells of what follows it, as far as that was read.
+    const isCounted = outcome.isWhole || this.#anchorTime !== undefined
     return completenessOf({
       position: this.wanted.position,
       anchorTime: this.#anchorTime,
-      countOfChannelMax: outcome.isWhole ? countOfChannelMax(this.found) : Infinity,
+      countOfChannelMax: isCounted ? countOfChannelMax(this.found, counts) : Infinity,
       state: outcome.state,
       messagesPerChannel,
     })
@@ -129,8 +132,11 @@ function firstWanted(wanted: Wanted): number {
   }
 }
 
-function countOfChannelMax(found: readonly StoredPublication[]): number {
-  const counts = new Map<string, number>()
+/** Beside what `counts` has from before. */
+function countOfChannelMax(
+  found: readonly StoredPublication[],
+  counts: Map<string, number>,
+): number {
   let most = 0
   for (const { channel } of found) {
     const count = (counts.get(channel) ?? 0) + 1

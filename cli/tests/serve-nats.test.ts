@@ -57,7 +57,7 @@ test('what is published over NATS is printed by who tails a node', async (t) => 
   assert.match(tail.stdout, /^\S+ news \{"n":1\}\n\S+ news two\n$/)
 })
 
-test('a durable namespace without its stream stops the start, and says how to mend it', async (t) => {
+test('a durable namespace without a stream stops the start, and says how to mend it', async (t) => {
   const nats = await startNats(t, { jetStream: true })
   const node = tidegate(t, ['serve'], {
     TIDEGATE_NATS_URL: nats.url,
@@ -69,7 +69,7 @@ test('a durable namespace without its stream stops the start, and says how to me
   assert.match(faults, /no stream rt_default: run `tidegate provision`, or set TIDEGATE_PROVISION=/)
 })
 
-test('a node that provisions makes its stream, and its histories are there over NATS', async (t) => {
+test('a node that provisions makes its stream, and has its histories over NATS', async (t) => {
   const nats = await startNats(t, { jetStream: true })
   const adminPort = await freePort()
   const { node, url } = await serve(t, {

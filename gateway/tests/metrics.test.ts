@@ -119,7 +119,7 @@ test('a scrape reads the numbers of now, and a second one does not add them up',
   assert.equal(samples.get('process_max_fds'), 20_000)
 })
 
-test('durable namespaces have their metrics by name, recoveries by result and source', async (t) => {
+test('durable namespaces have metrics by name, recoveries by result and source', async (t) => {
   const from = sources()
   const counters = { ...new DurableCounters(), received: 30, tooLarge: 1, duplicates: 4 }
   counters.recoveries.recovered.history = 6
