@@ -158,6 +158,31 @@ test('who is cut off before a gap hears it again (PROTOCOL 6.5, 6.7)', async (t)
   }
 })
 
+test('each of the gaps of a new history is heard, wherever it is cut (PROTOCOL 14.6)', async (t) => {
+  const nodes = await openNodes(t)
+  const node = await nodes.start()
+  const channels = 'orders.1,orders.2,orders.*'
+  const first = await open(t, node, channels)
+  await nodes.publish('orders.1', 1)
+  await nodes.publish('orders.2', 2)
+  await until('both have come, twice', () => first.events.length === 5)
+  const id = first.lastEventId ?? ''
+  first.cut()
+  const anew = await openNodes(t)
+  for (const number of [21, 22, 23]) await anew.publish('orders.1', number)
+  const other = await anew.start()
+  const whole = await open(t, other, channels, id)
+  const told = (await heard(whole, 9)).map(String)
+  assert.equal(told.filter((text) => text.endsWith('new_epoch')).length, 3)
+  for (let count = 0; count < 10; count += 1) {
+    const taken = whole.events.slice(0, count + 1)
+    const next = taken.findLast((event) => event.id !== undefined)?.id ?? id
+    const rest = (await heard(await open(t, other, channels, next), 9 - count)).map(String)
+    assert.deepEqual(rest.sort(), told.slice(count).sort())
+  }
+  assert.equal(positionOf(whole.events.at(-1) as ReceivedEvent, 'orders.*')?.time, undefined)
+})
+
 test('the end of a channel is told, and the end of all ends a stream (PROTOCOL 6.8)', async (t) => {
   const nodes = await openNodes(t)
   const node = await nodes.start()
