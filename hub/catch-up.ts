@@ -3,15 +3,12 @@ import { withoutTime, type Position } from '../shared/position.js'
 import type { Completeness } from './completeness.js'
 import type { DurableNamespace } from './durable-namespace.js'
 import { positionAfter, type Gap } from './gap.js'
+import { HeldPublications } from './held-publications.js'
 import type { Publication } from './publication.js'
 import { partOf, upToHead, type Read } from './read-outcome.js'
 import type { RecoveryOutcome } from './recovery-request.js'
 import type { RecoveryRound, RoundOwner, Wanted } from './recovery-round.js'
 import type { BeginFailure, Begun, Start, Subscription } from './subscription.js'
-
-/** Live publications that wait until what comes before them has been given. */
-const heldCountMax = 256
-const heldBytesMax = 262_144
 
 /**
  * Rounds: from the ring or the history into a backlog, which the subscriber takes at its own pace;
@@ -40,11 +37,7 @@ export class CatchUp implements RoundOwner {
   /** Told before the backlog, and after it. */
   #gapBefore: Gap | undefined = undefined
   #gapAfter: Gap | undefined = undefined
-  /** Undefined: what comes live is not held, and the next round reads it. */
-  #held: Publication[] | undefined = undefined
-  #heldBytes = 0
-  /** What is held came after this; -1: after whatever its chain will begin with. */
-  #heldAfter = -1
+  readonly #held = new HeldPublications()
   /** Of a pattern: rounds that did not get to the end, and how much of each channel they gave. */
   #parts: { readonly after: number; readonly counts: Map<string, number> } | undefined = undefined
   #hasToldEnd = false
@@ -67,7 +60,7 @@ export class CatchUp implements RoundOwner {
     const namespace = this.#namespace
     const own = this.#wanted.kind === 'after' && this.#position.epoch === namespace.epoch
     const shown = own ? Math.max(this.#position.offset, this.#position.verified ?? 0) : 0
-    return Math.max(shown, namespace.floorOf(this.subscription.interest), this.#heldAfter)
+    return Math.max(shown, namespace.floorOf(this.subscription.interest), this.#held.after)
   }
 
   begin({ position, last }: Start, canRead: boolean): Begun | Promise<Begun> {
@@ -110,22 +103,18 @@ export class CatchUp implements RoundOwner {
 
   /** A live publication of its channel or pattern. */
   offer(publication: Publication): void {
-    if (this.#held === undefined) return
-    this.#heldBytes += publication.payload.length
-    if (this.#held.length < heldCountMax && this.#heldBytes <= heldBytesMax) {
-      this.#held.push(publication)
-    } else this.#held = undefined
+    this.#held.offer(publication)
     this.pump()
   }
 
   /** The chain of its channel, or the base of its pattern, begins after this offset. */
   chainBegan(asOf: number): void {
-    if (this.#held !== undefined && this.#heldAfter === -1) this.#heldAfter = asOf
+    this.#held.chainBegan(asOf)
   }
 
   /** What came live has a hole: the next round reads it. */
   spill(): void {
-    this.#held = undefined
+    this.#held.spill()
   }
 
   /** The history is another one: what was read or held of the old one means nothing. */
@@ -207,9 +196,7 @@ export class CatchUp implements RoundOwner {
 
   /** From now on what comes live is kept for after the backlog. */
   #hold(): void {
-    this.#held = []
-    this.#heldBytes = 0
-    this.#heldAfter = this.#namespace.seenOf(this.subscription.interest)
+    this.#held.hold(this.#namespace.seenOf(this.subscription.interest))
   }
 
   #read(): void {
@@ -248,7 +235,7 @@ export class CatchUp implements RoundOwner {
     const { interest } = this.subscription
     const wanted = this.#wanted
     this.#backlog = this.#namespace.publicationsOf(round.found, interest.pattern)
-    this.#held = this.#held?.filter(({ offset }) => offset > outcome.asOf)
+    this.#held.dropUpTo(outcome.asOf)
     if (wanted.kind === 'after') {
       const isPart = !outcome.isWhole && this.#begun === undefined
       if (isPart && this.#backlog.length === 0) return this.#namespace.retryLater(this)
@@ -257,7 +244,7 @@ export class CatchUp implements RoundOwner {
       if (completeness === 'new_epoch') return this.#startOver()
       this.#noteGaps(completeness, given)
       if (!isPart || completeness === 'expired') this.#parts = undefined
-      if (isPart) this.#held = undefined
+      if (isPart) this.#held.spill()
       const result = this.#isComplete ? 'recovered' : 'not_recovered'
       this.#namespace.countRecovery(result, 'history')
     } else if (this.#backlog.length > 0) this.#position = this.#before(this.#backlog[0])
@@ -350,15 +337,13 @@ export class CatchUp implements RoundOwner {
 
   /** What comes after the backlog. True: there is a new one. */
   #goOn(): boolean {
-    if (this.#held === undefined) return this.#nextRound()
-    if (this.#held.length === 0) {
+    if (!this.#held.isHolding) return this.#nextRound()
+    if (this.#held.isEmpty) {
       if (this.#namespace.isUpTo(this.subscription.interest, this.#position.offset)) this.#live()
       return false
     }
-    this.#backlog = this.#held
+    this.#backlog = this.#held.take()
     this.#isOfHeld = true
-    this.#held = []
-    this.#heldBytes = 0
     return true
   }
 
@@ -398,7 +383,7 @@ export class CatchUp implements RoundOwner {
     if (this.#round !== undefined) this.#namespace.cancel(this.#round)
     this.#round?.release()
     this.#round = undefined
-    this.#held = undefined
+    this.#held.spill()
     this.#gapAfter = undefined
     this.#dropBacklog()
   }
