@@ -268,7 +268,11 @@ export class CatchUp implements RoundOwner {
     const here = namespace.here(interest)
     // A client may have got further on another node than this one has.
     const isAhead = here === undefined || here.offset < this.#position.offset
-    const position = isAhead ? this.#position : here
+    const end = this.#backlog.at(-1)
+    const live = isAhead ? this.#position : here
+    // Without a time it says that nothing comes before it (PROTOCOL 14.2).
+    const hasTime = end === undefined || live.time !== undefined
+    const position = hasTime ? live : { ...live, offset: end.offset, time: end.time }
     return { ok: true, isDurable: true, position, recovered, isEnded }
   }
 

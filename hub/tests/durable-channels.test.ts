@@ -191,7 +191,7 @@ test('a history made anew is a new epoch for everybody, and all of it is deliver
   assert.equal(away.gaps[0]?.reason, 'new_epoch')
 })
 
-test('a rewound history is noticed, by who is there and by who comes back', async (t) => {
+test('a rewound history is told to who is there and comes back (PROTOCOL 14.10)', async (t) => {
   const world = await World.open(t)
   const [one, other] = [await world.node(), await world.node()]
   const [client, away] = [new Client(world, 'orders.1'), new Client(world, 'orders.1')]

@@ -70,7 +70,7 @@ class NodeBroker extends MemoryBroker {
   }
 }
 
-/** One history for several nodes: each hears its events, and may be answered by a lagging replica. */
+/** One history for several nodes: each hears its events; one may be answered by a late replica. */
 class NodeHistory implements History {
   readonly #shared: SwitchHistory
   readonly #listeners: Set<(event: HistoryEvent) => void>

@@ -66,7 +66,7 @@ test('NATS as deployed lets nobody in without a password', async (t) => {
   await assert.rejects(connect({ servers, reconnect: false }), /Authorization/i)
 })
 
-test('its users are enough to make streams, to serve them, and to publish with an ack', async (t) => {
+test('its users are enough to make streams, serve them, and publish with an ack', async (t) => {
   const servers = await startDeployedNats(t)
   const env = {
     TIDEGATE_NATS_URL: `nats://${servers.replace(/^nats:\/\//, '')}`,
