@@ -5,7 +5,7 @@ import type { DurableNamespace } from './durable-namespace.js'
 import { positionAfter, type Gap } from './gap.js'
 import { HeldPublications } from './held-publications.js'
 import type { Publication } from './publication.js'
-import { partOf, upToHead, type Read } from './read-outcome.js'
+import { liveFrom, partOf, upToHead, type Read } from './read-outcome.js'
 import type { RecoveryOutcome } from './recovery-request.js'
 import type { RecoveryRound, RoundOwner, Wanted } from './recovery-round.js'
 import type { BeginFailure, Begun, Start, Subscription } from './subscription.js'
@@ -265,14 +265,7 @@ export class CatchUp implements RoundOwner {
     const recovered = this.#wanted.kind === 'after' ? this.#isComplete : undefined
     const isEnded =
       interest.durable?.chain.isEnd === true && this.#backlog.length === 0 && this.#isComplete
-    const here = namespace.here(interest)
-    // A client may have got further on another node than this one has.
-    const isAhead = here === undefined || here.offset < this.#position.offset
-    const end = this.#backlog.at(-1)
-    const live = isAhead ? this.#position : here
-    // Without a time it says that nothing comes before it (PROTOCOL 14.2).
-    const hasTime = end === undefined || live.time !== undefined
-    const position = hasTime ? live : { ...live, offset: end.offset, time: end.time }
+    const position = liveFrom(namespace.here(interest), this.#position, this.#backlog.at(-1))
     return { ok: true, isDurable: true, position, recovered, isEnded }
   }
 
