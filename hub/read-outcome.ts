@@ -22,7 +22,7 @@ export function liveFrom(
   end: Publication | undefined,
 ): Position {
   const position = here === undefined || here.offset < own.offset ? own : here
-  // Without a time it says that nothing comes before it (PROTOCOL 14.2); of a pattern it says nothing.
+  // Without a time it says that nothing comes before it (PROTOCOL 14.2), but for a pattern.
   if (end === undefined || end.pattern !== undefined || position.time !== undefined) return position
   return { ...position, offset: end.offset, time: end.time }
 }
