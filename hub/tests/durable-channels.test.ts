@@ -283,6 +283,20 @@ test('a node cut off from the broker repairs all its channels when it is back', 
   }
 })
 
+test('after an outage a node with thousands of channels is repaired by one scan', async (t) => {
+  const world = await World.open(t)
+  const node = await world.node()
+  const clients = Array.from({ length: 5_000 }, (_, at) => new Client(world, `orders.${at}`))
+  await Promise.all(clients.map((client) => client.connect(node)))
+  node.cut()
+  for (const { name } of clients) await world.publish(name)
+  node.join()
+  await world.settle(2_000)
+  assert.ok(clients.every(({ numbers, gaps }, at) => numbers[0] === at && gaps.length === 0))
+  const [planner] = node.hub.durable.planners.values()
+  assert.equal(planner?.counters.scans, 1)
+})
+
 test('a slow subscriber is caught up at its own pace, and then is live again', async (t) => {
   const world = await World.open(t, { ringCountMax: 5 })
   const node = await world.node()

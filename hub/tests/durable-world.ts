@@ -159,7 +159,7 @@ export interface WorldNode {
 
 const limits = {
   publicationBytesMax: 1_000,
-  channelsMax: 1_000,
+  channelsMax: 10_000,
   lingeringMax: 100,
   lingerMs: 30_000,
   ringBytesMax: 1_000_000,
