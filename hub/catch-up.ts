@@ -357,7 +357,7 @@ export class CatchUp implements RoundOwner {
     const { subscription } = this
     const { interest } = subscription
     subscription.catchUp = undefined
-    interest.catching?.delete(this)
+    interest.removeCatchUp(this)
     interest.join(subscription)
     if (interest.durable?.chain.isEnd === true) this.#tellEnd()
   }
