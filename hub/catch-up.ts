@@ -243,10 +243,10 @@ export class CatchUp implements RoundOwner {
       const completeness = this.#completeness(round, outcome, given)
       if (completeness === 'new_epoch') return this.#startOver()
       this.#noteGaps(completeness, given)
+      round.asOf = given.asOf
       if (!isPart || completeness === 'expired') this.#parts = undefined
       if (isPart) this.#held.spill()
-      const result = this.#isComplete ? 'recovered' : 'not_recovered'
-      this.#namespace.countRecovery(result, 'history')
+      this.#namespace.countRecovery(this.#isComplete ? 'recovered' : 'not_recovered', 'history')
     } else if (this.#backlog.length > 0) this.#position = this.#before(this.#backlog[0])
     else this.#position = this.#namespace.here(interest) ?? this.#position
     this.#position = { ...this.#position, epoch: outcome.state.epoch }
@@ -318,6 +318,7 @@ export class CatchUp implements RoundOwner {
       subscriber.deliver(publication, this.subscription)
       if (publication.isEnd) this.#tellEnd()
     }
+    this.#position = this.#given?.given(this.#position) ?? this.#position
     this.#dropBacklog()
     this.#gapAfter = this.#tell(this.#gapAfter)
     return true
@@ -360,6 +361,7 @@ export class CatchUp implements RoundOwner {
     const { subscription } = this
     const { interest } = subscription
     subscription.catchUp = undefined
+    if (interest.pattern !== undefined) subscription.liveFrom = this.#position.offset
     interest.catching?.delete(this)
     interest.join(subscription)
     if (interest.durable?.chain.isEnd === true) this.#tellEnd()
