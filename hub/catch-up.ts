@@ -331,9 +331,9 @@ export class CatchUp implements RoundOwner {
     return this.#isOfHeld ? this.#position : { ...this.#position, offset }
   }
 
-  /** Offsets rise in a channel. In a pattern they need not, across its channels. */
+  /** It comes late, after it was read, or has been held and read. */
   #has({ offset }: Publication): boolean {
-    return this.subscription.interest.durable !== undefined && offset <= this.#position.offset
+    return offset <= this.#position.offset
   }
 
   /** What comes after the backlog. True: there is a new one. */
