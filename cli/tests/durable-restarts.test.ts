@@ -3,8 +3,15 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { askJetStream } from '../../hub/tests/jetstream-api.js'
 import { startNats, type NatsServer } from '../../hub/tests/nats-server.js'
-import type { Verdict } from '../../loadtest/auditor.js'
-import { channels, startScene, stream, type Scene, type SceneOptions } from './durable-scene.js'
+import {
+  assertNoGaps,
+  channels,
+  startScene,
+  stream,
+  transportNames,
+  type Scene,
+  type SceneOptions,
+} from './durable-scene.js'
 import { limit } from './processes.js'
 
 interface Single {
@@ -16,13 +23,6 @@ async function start(t: TestContext, options: Partial<SceneOptions> = {}): Promi
   const nats = await startNats(t, { jetStream: true })
   const admin = await nats.connect({ maxReconnectAttempts: -1 })
   return { nats, scene: await startScene(t, { urls: [nats.url], admin, ...options }) }
-}
-
-/** Of everything that was acknowledged nobody misses anything, and nobody is told so. */
-function assertNoGaps(verdicts: readonly Verdict[]): void {
-  for (const { subscriber, name, gaps, received, expected } of verdicts) {
-    assert.deepEqual([gaps, received], [0, expected], `${subscriber}, ${name}`)
-  }
 }
 
 test(
@@ -74,7 +74,7 @@ test('a stream that is purged under load takes nothing from who is there', limit
   // Nobody comes back to what the node itself still has.
   const { nats, scene } = await start(t, { env: { TIDEGATE_RING_COUNT_MAX: '1' } })
   const admin = await nats.connect()
-  const away = (['ws', 'sse', 'poll'] as const).map((transport) =>
+  const away = transportNames.map((transport) =>
     scene.subscriber(transport, channels, scene.node, `${transport} away`),
   )
   await scene.untilUp()

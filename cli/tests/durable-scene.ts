@@ -47,6 +47,8 @@ export type Transport = 'ws' | 'sse' | 'poll'
 const transports: Readonly<Record<Transport, new (options: SubscriberOptions) => AuditSubscriber>> =
   { ws: AuditWebSocket, sse: AuditEventStream, poll: AuditLongPoll }
 
+export const transportNames: readonly Transport[] = ['ws', 'sse', 'poll']
+
 export class Scene {
   readonly log: PublicationLog = new PublicationLog()
   readonly subscribers: AuditSubscriber[] = []
@@ -82,7 +84,7 @@ export class Scene {
 
   /** A subscriber to each channel and one to the pattern, over each transport, begins at `node`. */
   async subscribe(node: NodeProcess = this.node): Promise<void> {
-    const started = (['ws', 'sse', 'poll'] as const).flatMap((transport) => [
+    const started = transportNames.flatMap((transport) => [
       this.subscriber(transport, channels, node),
       this.subscriber(transport, [pattern], node, `${transport} pattern`),
     ])
@@ -143,6 +145,12 @@ export class Scene {
         for (let at = 0; at < count; at += 1) assert.ok(await this.publisher.publish(channel))
       }),
     )
+  }
+
+  /** All at once, in this order. */
+  async publishTogether(channel: string, count: number): Promise<void> {
+    const sent = Array.from({ length: count }, () => this.publisher.publish(channel))
+    assert.ok((await Promise.all(sent)).every((isAcknowledged) => isAcknowledged))
   }
 
   /** The history that is there now is new: what was published before is lost with the old one. */
@@ -206,6 +214,13 @@ export class Scene {
 
   #report(verdicts: readonly Verdict[]): string {
     return `${formatAudit(verdicts)}\n${problemsOf(this.subscribers)}`
+  }
+}
+
+/** Nobody missed anything that was acknowledged, nor was told so. */
+export function assertNoGaps(verdicts: readonly Verdict[]): void {
+  for (const { subscriber, name, gaps, received, expected } of verdicts) {
+    assert.deepEqual([gaps, received], [0, expected], `${subscriber}, ${name}`)
   }
 }
 
