@@ -89,7 +89,7 @@ export class DurableNamespace {
     this.patternChannelsMax = limits.patternChannelsMax
     this.messagesPerChannel = settings.messagesPerChannel
     this.intervalMs = Math.min(limits.verifyMs, (settings.maxAgeSeconds * 1000) / 4)
-    this.#known = new KnownHistory(this)
+    this.#known = new KnownHistory(this, () => options.history.state(name))
     this.#channels = new DurableChannels(this)
     this.#verification = new Verification(this, this.#channels)
   }
@@ -282,7 +282,7 @@ export class DurableNamespace {
   }
 
   state(): Promise<HistoryState | undefined> {
-    return this.#options.history.state(this.name)
+    return this.#known.state()
   }
 
   repair(channel: DurableChannel): void {

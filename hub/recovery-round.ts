@@ -106,7 +106,7 @@ export class RecoveryRound implements RecoveryRequest {
   }
 
   /** Where who has been given all of it is: of a pattern, whichever channel was the last. */
-  given(position: Position): Position {
+  goesTo(position: Position): Position {
     if (isChannel(this.name) || position.offset >= this.asOf) return position
     return { ...position, offset: this.asOf }
   }
