@@ -97,6 +97,7 @@ export class Scene {
     names: readonly string[],
     node: NodeProcess = this.node,
     called: string = transport,
+    last?: number,
   ): AuditSubscriber {
     const at = this.nodes.indexOf(node)
     const nodes = [...this.nodes.slice(at), ...this.nodes.slice(0, at)].map(({ http }) => http)
@@ -105,6 +106,7 @@ export class Scene {
       names,
       token,
       nodes,
+      ...(last === undefined ? {} : { last }),
     })
     this.subscribers.push(subscriber)
     this.#scope.after(() => subscriber.stop())
@@ -194,13 +196,14 @@ export class Scene {
   /** Everybody has everything that was acknowledged, or knows what of it is lost. */
   async audit(): Promise<readonly Verdict[]> {
     await this.publisher.stop()
-    await this.#untilFaultless()
+    await this.untilFaultless()
     // What comes too late, or again, comes before the next one.
     await this.publish(1)
-    return this.#untilFaultless()
+    return this.untilFaultless()
   }
 
-  async #untilFaultless(): Promise<readonly Verdict[]> {
+  /** The same, if nothing is published. */
+  async untilFaultless(): Promise<readonly Verdict[]> {
     const end = Date.now() + patienceMs
     for (;;) {
       const verdicts = audit(this.log, this.subscribers)
@@ -239,6 +242,8 @@ export async function startScene(t: TestScope, options: SceneOptions): Promise<S
     TIDEGATE_JWT_SECRET: testSecret,
     TIDEGATE_NAMESPACES: JSON.stringify({
       orders: { history, patterns: true },
+      // Nobody follows any of its channels.
+      trades: { history },
       chat: { history: false },
     }),
     TIDEGATE_PROVISION: 'true',
