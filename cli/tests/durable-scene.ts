@@ -38,8 +38,8 @@ export interface SceneOptions {
   /** Of `orders`. */
   readonly history?: Readonly<Record<string, unknown>>
   readonly env?: Readonly<Record<string, string>>
-  /** False: their owner subscribes them, and when. */
-  readonly subscribes?: boolean
+  /** Absent: they are started, and end with the scene. */
+  readonly nodes?: readonly NodeProcess[]
 }
 
 export type Transport = 'ws' | 'sse' | 'poll'
@@ -50,28 +50,24 @@ const transports: Readonly<Record<Transport, new (options: SubscriberOptions) =>
 export const transportNames: readonly Transport[] = ['ws', 'sse', 'poll']
 
 export class Scene {
-  readonly log: PublicationLog = new PublicationLog()
+  readonly log: PublicationLog
   readonly subscribers: AuditSubscriber[] = []
   readonly nodes: readonly NodeProcess[]
   readonly publisher: AuditPublisher
   readonly #scope: TestScope
   readonly #options: SceneOptions
-  readonly #env: Readonly<Record<string, string>>
 
   constructor(
     scope: TestScope,
     options: SceneOptions,
-    env: Readonly<Record<string, string>>,
     nodes: readonly NodeProcess[],
     publisher: AuditPublisher,
-    log: PublicationLog,
   ) {
     this.#scope = scope
     this.#options = options
-    this.#env = env
     this.nodes = nodes
     this.publisher = publisher
-    this.log = log
+    this.log = publisher.log
   }
 
   get node(): NodeProcess {
@@ -165,7 +161,7 @@ export class Scene {
   /** As an operator does it. */
   async provision(): Promise<void> {
     const spawned = tidegate(this.#scope, ['provision', '--yes'], {
-      ...this.#env,
+      ...environmentOf(this.#options),
       TIDEGATE_NATS_URL: this.#options.urls.join(','),
     })
     assert.equal(await spawned.exit(), 0, spawned.stderr)
@@ -234,11 +230,36 @@ function problemsOf(subscribers: readonly AuditSubscriber[]): string {
     .join('\n')
 }
 
-/** Nodes are ready and, unless told otherwise, all are subscribed at each of them. */
+/** Nodes with one durable namespace that has subscribers, and are ready. */
+export async function startNodes(
+  scope: TestScope,
+  options: SceneOptions,
+): Promise<readonly NodeProcess[]> {
+  const { urls, nodeUrls = [urls] } = options
+  const nodes: NodeProcess[] = []
+  // One after another, so that no two make the stream at the same time.
+  for (const own of nodeUrls) {
+    const env = { ...environmentOf(options), TIDEGATE_NATS_URL: own.join(',') }
+    nodes.push(await startNode(scope, env))
+  }
+  await Promise.all(nodes.map((node) => node.untilReady()))
+  return nodes
+}
+
+/** Its own publisher and subscribers: at each node to each channel, and to the pattern. */
 export async function startScene(t: TestScope, options: SceneOptions): Promise<Scene> {
-  const { urls, nodeUrls = [urls], subscribes = true } = options
+  const nodes = options.nodes ?? (await startNodes(t, options))
+  const publisher = await AuditPublisher.connect(options.urls, new PublicationLog())
+  t.after(() => publisher.close())
+  const scene = new Scene(t, options, nodes, publisher)
+  await scene.historyBegins()
+  for (const node of nodes) await scene.subscribe(node)
+  return scene
+}
+
+function environmentOf(options: SceneOptions): Readonly<Record<string, string>> {
   const history = { messagesPerChannel: 10_000, ...options.history }
-  const env = {
+  return {
     TIDEGATE_JWT_SECRET: testSecret,
     TIDEGATE_NAMESPACES: JSON.stringify({
       orders: { history, patterns: true },
@@ -251,17 +272,4 @@ export async function startScene(t: TestScope, options: SceneOptions): Promise<S
     TIDEGATE_HEARTBEAT_SECONDS: '4',
     ...options.env,
   }
-  // Before them, so that they do not make the stream at the same time.
-  const nodes: NodeProcess[] = []
-  for (const own of nodeUrls) {
-    nodes.push(await startNode(t, { ...env, TIDEGATE_NATS_URL: own.join(',') }))
-  }
-  await Promise.all(nodes.map((node) => node.untilReady()))
-  const log = new PublicationLog()
-  const publisher = await AuditPublisher.connect(urls, log)
-  t.after(() => publisher.close())
-  const scene = new Scene(t, options, env, nodes, publisher, log)
-  await scene.historyBegins()
-  if (subscribes) for (const node of nodes) await scene.subscribe(node)
-  return scene
 }
