@@ -27,8 +27,9 @@ export class DurableReading {
   get place(): number {
     let place = 0
     for (const subscription of this.subscriptions) {
-      if (subscription.catchUp !== undefined) return onItsOwn
-      place += this.#hub.placeOf(subscription)
+      const own = this.#hub.placeOf(subscription)
+      if (own === undefined) return onItsOwn
+      place += own
     }
     return place
   }

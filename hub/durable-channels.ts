@@ -242,6 +242,7 @@ export class DurableChannels {
     // Of a pattern's channels no end is told.
     const isEnd = publication.isEnd && publication.pattern === undefined
     for (const subscription of interest.subscriptions) {
+      if (publication.offset <= subscription.liveFrom) continue
       if (!subscription.subscriber.deliver(publication, subscription)) {
         this.#fallen.push(subscription)
       } else if (isEnd) subscription.subscriber.ended(subscription)

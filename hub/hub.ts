@@ -182,8 +182,13 @@ export class Hub {
     return subscription.interest.namespace?.positionOf(subscription)
   }
 
-  /** Of a live durable one: another position has another place, or `verifiedVersion` has risen. */
-  placeOf({ interest }: Subscription): number {
+  /**
+   * Of a live durable one: another position has another place, or `verifiedVersion` has risen.
+   * Undefined: it need not be where the others of its name are.
+   */
+  placeOf(subscription: Subscription): number | undefined {
+    const { catchUp, interest, liveFrom } = subscription
+    if (catchUp !== undefined || liveFrom > (interest.namespace?.verified ?? 0)) return undefined
     return interest.durable?.chain.offset ?? 0
   }
 

@@ -64,6 +64,7 @@ export class Interest {
       isOver: false,
       keepsRecent: false,
       catchUp: undefined,
+      liveFrom: 0,
     }
   }
 
