@@ -1,4 +1,4 @@
-/** The check that nothing is missing, and nothing twice, in each durable channel (PROTOCOL 5.10). */
+/** The check that of each durable channel nothing is missing, and nothing twice (PROTOCOL 5.10). */
 import type { GapFrame, PublicationFrame } from '../shared/frames.js'
 
 export type Link =

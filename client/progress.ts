@@ -1,4 +1,4 @@
-/** What the connections of one application have got so far, at the beginning: what a cursor says. */
+/** What an application has got before its first connection: what its cursor says. */
 import { decodeCursor } from '../shared/cursor.js'
 import { isChannel } from '../shared/channel.js'
 import { Chain } from './chain.js'

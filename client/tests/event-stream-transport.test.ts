@@ -118,9 +118,8 @@ test('when all channels have ended there is nothing to come back for', async (t)
 
 test('after a problem the EventSource comes back by itself, with its last id', async (t) => {
   const { asked, heard, say } = await connect(t)
-  say(
-    'event: welcome\ndata: {"subscriptions":["a"]}\n\nid: c3\ndata: {"channel":"a","time":5,"data":1}\n\n',
-  )
+  say('event: welcome\ndata: {"subscriptions":["a"]}\n\n')
+  say('id: c3\ndata: {"channel":"a","time":5,"data":1}\n\n')
   say('event: problem\ndata: {"code":"draining","detail":"leaving"}\n\n')
   asked[0]?.response.end()
   const problem = await heard.next('problem')
