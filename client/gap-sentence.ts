@@ -27,7 +27,7 @@ function lost({ channel, after, before, epoch, offset }: Omit<GapFrame, 'type'>)
     return `${channel}${kept} goes on after offset ${offset} of another history, ${epoch}`
   }
   if (after !== undefined && before !== undefined) {
-    return `what lay in ${channel} between offsets ${after} and ${before} is lost`
+    return `whatever lay in ${channel} between offsets ${after} and ${before} is lost`
   }
   if (after !== undefined) return `what came in ${channel} after offset ${after} may be missing`
   if (before !== undefined) return `what came in ${channel} before offset ${before} may be missing`

@@ -7,7 +7,7 @@ import { gapSentence } from '../gap-sentence.js'
 test('a gap is told with the bounds that are known, and why', () => {
   assert.equal(
     gapSentence({ channel: 'a', reason: 'expired', after: 12, before: 40 }),
-    'what lay in a between offsets 12 and 40 is lost: the history no longer has it',
+    'whatever lay in a between offsets 12 and 40 is lost: the history no longer has it',
   )
   assert.equal(
     gapSentence({ channel: 'a', reason: 'new_epoch', after: 41, epoch: 'a41b09c2d7e8', offset: 3 }),
