@@ -19,16 +19,17 @@ export class DurableReading {
 
   /** Undefined where all are ephemeral: such a reader must cost no more than it did. */
   static of(hub: Hub, subscriptions: readonly Subscription[]): DurableReading | undefined {
-    const durable = subscriptions.filter(({ interest }) => interest.namespace !== undefined)
-    return durable.length === 0 ? undefined : new DurableReading(hub, durable)
+    if (!subscriptions.some(isDurable)) return undefined
+    return new DurableReading(hub, subscriptions.filter(isDurable))
   }
 
   /** The same for all that are live in the same channels; rises with every publication of them. */
   get place(): number {
     let place = 0
     for (const subscription of this.subscriptions) {
-      if (subscription.catchUp !== undefined) return onItsOwn
-      place += this.#hub.placeOf(subscription)
+      const own = this.#hub.placeOf(subscription)
+      if (own === undefined) return onItsOwn
+      place += own
     }
     return place
   }
@@ -79,6 +80,10 @@ export class DurableReading {
   haveEnded(count: number): boolean {
     return this.#ended?.size === count
   }
+}
+
+function isDurable({ interest }: Subscription): boolean {
+  return interest.namespace !== undefined
 }
 
 /** A channel's last: until `ended` has followed, no cursor may say that it was got. */

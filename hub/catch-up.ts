@@ -5,7 +5,8 @@ import type { DurableNamespace } from './durable-namespace.js'
 import { positionAfter, type Gap } from './gap.js'
 import { HeldPublications } from './held-publications.js'
 import type { Publication } from './publication.js'
-import { partOf, upToHead, type Read } from './read-outcome.js'
+import { liveFrom, partOf, upToHead, type Read } from './read-outcome.js'
+import { gapsOfChannel, gapsOfPattern } from './recovery-gaps.js'
 import type { RecoveryOutcome } from './recovery-request.js'
 import type { RecoveryRound, RoundOwner, Wanted } from './recovery-round.js'
 import type { BeginFailure, Begun, Start, Subscription } from './subscription.js'
@@ -57,10 +58,15 @@ export class CatchUp implements RoundOwner {
   }
 
   get floor(): number {
-    const namespace = this.#namespace
-    const own = this.#wanted.kind === 'after' && this.#position.epoch === namespace.epoch
-    const shown = own ? Math.max(this.#position.offset, this.#position.verified ?? 0) : 0
-    return Math.max(shown, namespace.floorOf(this.subscription.interest), this.#held.after)
+    const floor = this.#namespace.floorOf(this.subscription.interest)
+    return Math.max(this.#shown, floor, this.#held.after)
+  }
+
+  /** The history was at least this long when the client got what it shows. */
+  get #shown(): number {
+    const { epoch, offset, verified = 0 } = this.#position
+    const isOwn = this.#wanted.kind === 'after' && epoch === this.#namespace.epoch
+    return isOwn ? Math.max(offset, verified) : 0
   }
 
   begin({ position, last }: Start, canRead: boolean): Begun | Promise<Begun> {
@@ -127,8 +133,7 @@ export class CatchUp implements RoundOwner {
     this.#untold ??= this.#position
     this.#position = positionAfter(gap, this.#position)
     this.#wanted = { kind: 'after', position: this.#position }
-    if (wasReading) this.#read()
-    else this.pump()
+    return wasReading ? this.#read() : this.pump()
   }
 
   /** It could not be read, and may be tried again. */
@@ -154,8 +159,9 @@ export class CatchUp implements RoundOwner {
     // Another history has restarted everybody, this one too.
     if (lesson === 'other') return
     if (lesson === 'unsure') this.#namespace.retryLater(this)
-    else if (!outcome.ok) this.#startOver()
-    else if (!this.#isOfEpoch) this.#read()
+    else if (!outcome.ok && outcome.state.last < this.#shown) this.#startOver()
+    // The node got further itself after the leader was asked: not the history has gone back.
+    else if (!outcome.ok || !this.#isOfEpoch) this.#read()
     else if (this.#begins(upToHead(outcome), round)) this.#settle(upToHead(outcome), round)
     else this.#read()
   }
@@ -243,10 +249,10 @@ export class CatchUp implements RoundOwner {
       const completeness = this.#completeness(round, outcome, given)
       if (completeness === 'new_epoch') return this.#startOver()
       this.#noteGaps(completeness, given)
+      round.asOf = given.asOf
       if (!isPart || completeness === 'expired') this.#parts = undefined
       if (isPart) this.#held.spill()
-      const result = this.#isComplete ? 'recovered' : 'not_recovered'
-      this.#namespace.countRecovery(result, 'history')
+      this.#namespace.countRecovery(this.#isComplete ? 'recovered' : 'not_recovered', 'history')
     } else if (this.#backlog.length > 0) this.#position = this.#before(this.#backlog[0])
     else this.#position = this.#namespace.here(interest) ?? this.#position
     this.#position = { ...this.#position, epoch: outcome.state.epoch }
@@ -265,10 +271,8 @@ export class CatchUp implements RoundOwner {
     const recovered = this.#wanted.kind === 'after' ? this.#isComplete : undefined
     const isEnded =
       interest.durable?.chain.isEnd === true && this.#backlog.length === 0 && this.#isComplete
-    const here = namespace.here(interest)
-    // A client may have got further on another node than this one has.
-    const isAhead = here === undefined || here.offset < this.#position.offset
-    const position = isAhead ? this.#position : here
+    const now = liveFrom(namespace.here(interest), this.#position, this.#backlog.at(-1))
+    const position = this.#given?.goesTo(now) ?? now
     return { ok: true, isDurable: true, position, recovered, isEnded }
   }
 
@@ -287,22 +291,15 @@ export class CatchUp implements RoundOwner {
     return round.completeness(given, messagesPerChannel, this.#parts?.counts)
   }
 
-  #noteGaps(completeness: Exclude<Completeness, 'new_epoch'>, { asOf, isWhole }: Read): void {
-    const { offset } = this.#position
-    const first = this.#backlog[0]?.offset ?? asOf + 1
-    if (this.subscription.interest.pattern !== undefined) {
-      // Of one channel more may have been removed than of another: it can be anywhere in between.
-      if (isWhole && completeness === 'complete') return
-      const reason = isWhole ? 'expired' : 'recovery_limit'
-      this.#gapAfter = { reason, after: this.#parts?.after ?? offset, before: asOf + 1 }
-      this.#untold ??= this.#position
-      return
-    } else if (completeness === 'expired' && first > offset + 1) {
-      this.#gapBefore ??= { reason: completeness, after: offset, before: first }
-    }
-    if (isWhole) return
-    const after = this.#backlog.at(-1)?.offset ?? offset
-    this.#gapAfter = { reason: 'recovery_limit', after, before: asOf + 1 }
+  #noteGaps(completeness: Exclude<Completeness, 'new_epoch'>, read: Read): void {
+    const { pattern } = this.subscription.interest
+    const { before, after } =
+      pattern === undefined
+        ? gapsOfChannel(completeness, read, this.#position.offset, this.#backlog)
+        : gapsOfPattern(completeness, read, this.#parts?.after ?? this.#position.offset)
+    this.#gapBefore ??= before
+    this.#gapAfter = after
+    if (pattern !== undefined && after !== undefined) this.#untold ??= this.#position
   }
 
   /** True: everything was taken. */
@@ -318,6 +315,7 @@ export class CatchUp implements RoundOwner {
       subscriber.deliver(publication, this.subscription)
       if (publication.isEnd) this.#tellEnd()
     }
+    this.#position = this.#given?.goesTo(this.#position) ?? this.#position
     this.#dropBacklog()
     this.#gapAfter = this.#tell(this.#gapAfter)
     return true
@@ -330,9 +328,9 @@ export class CatchUp implements RoundOwner {
     return this.#isOfHeld ? this.#position : { ...this.#position, offset }
   }
 
-  /** Offsets rise in a channel. In a pattern they need not, across its channels. */
+  /** It comes late, after it was read, or has been held and read. */
   #has({ offset }: Publication): boolean {
-    return this.subscription.interest.durable !== undefined && offset <= this.#position.offset
+    return offset <= this.#position.offset
   }
 
   /** What comes after the backlog. True: there is a new one. */
@@ -360,7 +358,8 @@ export class CatchUp implements RoundOwner {
     const { subscription } = this
     const { interest } = subscription
     subscription.catchUp = undefined
-    interest.catching?.delete(this)
+    if (interest.pattern !== undefined) subscription.liveFrom = this.#position.offset
+    interest.removeCatchUp(this)
     interest.join(subscription)
     if (interest.durable?.chain.isEnd === true) this.#tellEnd()
   }

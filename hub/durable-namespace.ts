@@ -89,7 +89,7 @@ export class DurableNamespace {
     this.patternChannelsMax = limits.patternChannelsMax
     this.messagesPerChannel = settings.messagesPerChannel
     this.intervalMs = Math.min(limits.verifyMs, (settings.maxAgeSeconds * 1000) / 4)
-    this.#known = new KnownHistory(this)
+    this.#known = new KnownHistory(this, () => options.history.state(name))
     this.#channels = new DurableChannels(this)
     this.#verification = new Verification(this, this.#channels)
   }
@@ -162,8 +162,8 @@ export class DurableNamespace {
     })
   }
 
-  positionOf({ catchUp, interest }: Subscription): Position | undefined {
-    return catchUp === undefined ? this.here(interest) : catchUp.position
+  positionOf({ catchUp, interest, liveFrom }: Subscription): Position | undefined {
+    return catchUp === undefined ? this.here(interest, liveFrom) : catchUp.position
   }
 
   // What a catch-up needs.
@@ -177,11 +177,11 @@ export class DurableNamespace {
   }
 
   /** Where a subscription that has everything is now; undefined: the chain has not begun. */
-  here({ durable, base }: Interest): Position | undefined {
+  here({ durable, base }: Interest, liveFrom = 0): Position | undefined {
     const { epoch, verified } = this
     if (epoch === undefined) return undefined
     if (durable === undefined) {
-      const offset = Math.max(base, verified)
+      const offset = Math.max(base, verified, liveFrom)
       return base === -1 ? undefined : { epoch, offset, verified: offset }
     }
     const { chain } = durable
@@ -282,7 +282,7 @@ export class DurableNamespace {
   }
 
   state(): Promise<HistoryState | undefined> {
-    return this.#options.history.state(this.name)
+    return this.#known.state()
   }
 
   repair(channel: DurableChannel): void {
@@ -357,6 +357,7 @@ export class DurableNamespace {
   #tellNewEpoch(interest: Interest, epoch: string, after: number): void {
     const gap = { reason: 'new_epoch', after, epoch, offset: 0 } as const
     for (const subscription of interest.subscriptions) {
+      subscription.liveFrom = 0
       subscription.subscriber.gap(gap, subscription)
     }
     for (const catchUp of interest.catching ?? []) catchUp.restart(gap)
@@ -384,11 +385,9 @@ export class DurableNamespace {
   }
 
   #retryAll(): void {
-    if (!this.canRead) {
-      const [first] = this.#waiting
-      if (first !== undefined) this.retryLater(first)
-      return
-    }
+    const [first] = this.#waiting
+    if (first === undefined) return
+    if (!this.canRead) return this.retryLater(first)
     const waiting = [...this.#waiting]
     this.#waiting.clear()
     for (const catchUp of waiting) {

@@ -70,9 +70,10 @@ export class DurableNamespaces {
     const { clock, publicationBytesMax } = surroundings
     for (const [name, { history: settings }] of options.namespaces) {
       if (settings === undefined) continue
-      const planner = new RecoveryPlanner({
+      const planner: RecoveryPlanner = new RecoveryPlanner({
         history,
         namespace: name,
+        state: () => namespace.state(),
         storage: settings.storage,
         clock,
         ...(costs !== undefined && { costs: costs[settings.storage] }),
@@ -80,7 +81,7 @@ export class DurableNamespaces {
         onError: (reason) => this.#onEvent({ type: 'error', reason }),
       })
       this.#planners.set(name, planner)
-      const namespace = new DurableNamespace({
+      const namespace: DurableNamespace = new DurableNamespace({
         ...surroundings,
         name,
         settings,

@@ -145,7 +145,7 @@ export class Hub {
     if (subscription.isOver) return
     const { interest, catchUp } = subscription
     interest.remove(subscription)
-    if (catchUp !== undefined) interest.catching?.delete(catchUp)
+    if (catchUp !== undefined) interest.removeCatchUp(catchUp)
     catchUp?.cancel()
     if (subscription.keepsRecent || interest.namespace !== undefined) this.rings.use(interest)
     if (interest.users === 0) this.#linger.add(interest)
@@ -182,8 +182,13 @@ export class Hub {
     return subscription.interest.namespace?.positionOf(subscription)
   }
 
-  /** Of a live durable one: another position has another place, or `verifiedVersion` has risen. */
-  placeOf({ interest }: Subscription): number {
+  /**
+   * Of a live durable one: another position has another place, or `verifiedVersion` has risen.
+   * Undefined: it need not be where the others of its name are.
+   */
+  placeOf(subscription: Subscription): number | undefined {
+    const { catchUp, interest, liveFrom } = subscription
+    if (catchUp !== undefined || liveFrom > (interest.namespace?.verified ?? 0)) return undefined
     return interest.durable?.chain.offset ?? 0
   }
 

@@ -7,7 +7,6 @@ export type Lesson = 'same' | 'other' | 'unsure'
 
 export interface KnownHistoryOwner {
   readonly clock: Clock
-  state(): Promise<HistoryState | undefined>
   /** Seen for the first time. */
   historyBegins(state: HistoryState): void
   /** Made anew, or set back to what it was earlier. */
@@ -26,11 +25,22 @@ export class KnownHistory {
   /** It is known to have been this long. */
   last = 0
   readonly #owner: KnownHistoryOwner
+  readonly #askLeader: () => Promise<HistoryState | undefined>
+  /** How long it was known to be when its leader was asked for this. */
+  readonly #lastBefore = new WeakMap<HistoryState, number>()
   #suspectedAt = -Infinity
   #isAsking = false
 
-  constructor(owner: KnownHistoryOwner) {
+  constructor(owner: KnownHistoryOwner, askLeader: () => Promise<HistoryState | undefined>) {
     this.#owner = owner
+    this.#askLeader = askLeader
+  }
+
+  async state(): Promise<HistoryState | undefined> {
+    const { last } = this
+    const state = await this.#askLeader()
+    if (state !== undefined) this.#lastBefore.set(state, last)
+    return state
   }
 
   heard(offset: number): void {
@@ -49,8 +59,9 @@ export class KnownHistory {
       this.#change(state)
       return 'other'
     }
-    if (state.last >= this.last) {
-      this.last = state.last
+    // What came live since then its leader need not have had.
+    if (state.last >= (this.#lastBefore.get(state) ?? this.last)) {
+      this.heard(state.last)
       return 'same'
     }
     void this.#askAgain()
@@ -62,7 +73,7 @@ export class KnownHistory {
     const now = this.#owner.clock.now()
     if (now - this.#suspectedAt < suspicionsMs) return
     this.#suspectedAt = now
-    void this.#owner.state().then((state) => state !== undefined && this.learn(state))
+    void this.state().then((state) => state !== undefined && this.learn(state))
   }
 
   /** A leader that was cut off may speak of the past for a moment. */
@@ -71,7 +82,7 @@ export class KnownHistory {
     this.#isAsking = true
     const { last } = this
     await new Promise<void>((resolve) => this.#owner.clock.after(secondOpinionMs, resolve))
-    const state = await this.#owner.state()
+    const state = await this.state()
     this.#isAsking = false
     if (state === undefined || state.epoch !== this.epoch) return this.#owner.verify()
     if (state.last < last) this.#change(state)

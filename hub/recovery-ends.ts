@@ -1,12 +1,11 @@
 /** Who has all its data, until its leader has said what the history's state is: asked for many. */
 import type { Clock } from './clock.js'
-import type { History, HistoryState } from './history.js'
+import type { HistoryState } from './history.js'
 import type { RecoveryLimits } from './recovery-limits.js'
 import type { Recovery } from './recovery.js'
 
 export class RecoveryEnds {
-  readonly #history: History
-  readonly #namespace: string
+  readonly #ask: () => Promise<HistoryState | undefined>
   readonly #clock: Clock
   readonly #limits: RecoveryLimits
   readonly #end: (recovery: Recovery, state: HistoryState | undefined) => void
@@ -16,14 +15,12 @@ export class RecoveryEnds {
 
   /** @param end with undefined: the leader could not be asked */
   constructor(
-    history: History,
-    namespace: string,
+    ask: () => Promise<HistoryState | undefined>,
     clock: Clock,
     limits: RecoveryLimits,
     end: (recovery: Recovery, state: HistoryState | undefined) => void,
   ) {
-    this.#history = history
-    this.#namespace = namespace
+    this.#ask = ask
     this.#clock = clock
     this.#limits = limits
     this.#end = end
@@ -51,7 +48,7 @@ export class RecoveryEnds {
   async #state(): Promise<HistoryState | undefined> {
     for (let failures = 0; ; failures += 1) {
       this.#askedAt = this.#clock.now()
-      const state = await this.#history.state(this.#namespace)
+      const state = await this.#ask()
       if (state !== undefined || failures === this.#limits.failuresMax) return state
       await this.#pass(this.#limits.failureRetryMs)
     }

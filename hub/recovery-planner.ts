@@ -32,6 +32,8 @@ import { Recovery } from './recovery.js'
 export interface RecoveryPlannerOptions {
   readonly history: History
   readonly namespace: string
+  /** Asks the leader; by default the history. */
+  readonly state?: () => Promise<HistoryState | undefined>
   readonly storage: 'file' | 'memory'
   readonly clock: Clock
   readonly limits?: RecoveryLimits
@@ -108,8 +110,9 @@ export class RecoveryPlanner {
       },
     )
     this.#pace = new RecoveryPace(clock, this.#costs, () => this.#plan())
-    this.#ends = new RecoveryEnds(history, namespace, clock, limits, (recovery, state) =>
-      this.#end(recovery, state),
+    const { state = () => history.state(namespace) } = options
+    this.#ends = new RecoveryEnds(state, clock, limits, (recovery, answer) =>
+      this.#end(recovery, answer),
     )
     this.#retries = new RecoveryRetries(clock, limits, (recovery) => this.#arrive(recovery))
   }

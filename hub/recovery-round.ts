@@ -1,4 +1,5 @@
 /** One reading of a history for one subscription: what it found, and whether that is everything. */
+import { isChannel } from '../shared/channel.js'
 import type { Position } from '../shared/position.js'
 import { completenessOf, type Completeness } from './completeness.js'
 import type { StoredPublication } from './history.js'
@@ -36,6 +37,8 @@ export class RecoveryRound implements RecoveryRequest {
   bytes = 0
   /** The last one that was read, the anchor too. */
   newest: StoredPublication | undefined = undefined
+  /** What was found is everything up to here. */
+  asOf = 0
   #anchorTime: number | undefined = undefined
   readonly #limits: RoundLimits
   readonly #budget: RecoveryBudget
@@ -100,6 +103,12 @@ export class RecoveryRound implements RecoveryRequest {
       state: outcome.state,
       messagesPerChannel,
     })
+  }
+
+  /** Where who has been given all of it is: of a pattern, whichever channel was the last. */
+  goesTo(position: Position): Position {
+    if (isChannel(this.name) || position.offset >= this.asOf) return position
+    return { ...position, offset: this.asOf }
   }
 
   /** What was found has been given, or will not be. */

@@ -15,6 +15,8 @@ export interface Subscription {
   keepsRecent: boolean
   /** What it has to be given before it is live; undefined: it is live. The hub's own. */
   catchUp: CatchUp | undefined
+  /** Of a pattern: everything up to here was given before it was live. The hub's own. */
+  liveFrom: number
 }
 
 /** Where a subscription to a durable channel begins; with neither: now. */

@@ -1,4 +1,5 @@
 /** A long-poll under audit: one request after another, each with the cursor of the last answer. */
+import { isChannel } from '../shared/channel.js'
 import { AuditSubscriber, type GapBody, type PublicationBody } from './audit-subscriber.js'
 import { startsOf } from './cursor-start.js'
 
@@ -42,24 +43,29 @@ export class AuditLongPoll extends AuditSubscriber {
   #take(answer: PollAnswer, isFirst: boolean): void {
     this.connected()
     const { recovered, gaps, publications } = answer
-    for (const start of startsOf(this.options.names, this.#cursor, answer.cursor)) {
+    const starts = startsOf(this.options.names, this.#cursor, answer.cursor)
+    for (const start of starts) {
       const { name, shown } = start
       const isUnbroken = recovered[name] !== false
-      if (!isFirst && isUnbroken) continue
+      // Each poll of a pattern goes on from a verified offset: it recovers (PROTOCOL 14.7).
+      if (!isFirst && isUnbroken && isChannel(name)) continue
       // What it begins with is where it was, for it has not been given the rest yet.
       const epoch = shown?.epoch ?? start.epoch
       this.record({ ...start, epoch, ...(name in recovered && { recovered: isUnbroken }) })
     }
     this.#cursor = answer.cursor
-    for (const name of this.options.names) this.#takeOf(name, gaps, publications)
+    for (const { name, shown } of starts) {
+      const own = publications.filter(({ channel, pattern = channel }) => pattern === name)
+      const ownGaps = gaps.filter(({ channel }) => channel === name)
+      this.#takeOf(own, ownGaps, shown?.offset ?? 0)
+    }
     for (const name of answer.ended) this.record({ type: 'ended', name })
   }
 
   /** A gap stands where its bounds say; a new history is told before what it holds. */
-  #takeOf(name: string, gaps: readonly GapBody[], publications: readonly PublicationBody[]): void {
-    const own = publications.filter(({ channel, pattern = channel }) => pattern === name)
-    for (const gap of gaps.filter(({ channel }) => channel === name)) {
-      for (const publication of own.splice(0, placeOf(gap, own))) {
+  #takeOf(own: PublicationBody[], gaps: readonly GapBody[], shown: number): void {
+    for (const gap of gaps) {
+      for (const publication of own.splice(0, placeOf(gap, own, shown))) {
         this.recordPublication(publication)
       }
       this.recordGap(gap)
@@ -69,8 +75,10 @@ export class AuditLongPoll extends AuditSubscriber {
 }
 
 /** How many of the publications come before the gap. */
-function placeOf({ after = 0, before }: GapBody, own: readonly PublicationBody[]): number {
-  if (before === undefined) return own.findIndex(({ offset }) => offset === after) + 1
-  const next = own.findIndex(({ offset = 0 }) => offset >= before)
+function placeOf({ before }: GapBody, own: readonly PublicationBody[], shown: number): number {
+  const next = own.findIndex(({ offset = 0 }) => {
+    // A new history begins from the start, the old one goes on behind what the poll showed.
+    return before === undefined ? offset <= shown : offset >= before
+  })
   return next === -1 ? own.length : next
 }

@@ -17,6 +17,8 @@ export interface Pace {
 
 export class AuditPublisher {
   readonly log: PublicationLog
+  /** What it writes into the headers of each publication, whoever they belong to. */
+  forged: () => Readonly<Record<string, string>> = () => ({})
   readonly #connection: NatsConnection
   readonly #prefix: string
   #isRunning = false
@@ -51,8 +53,9 @@ export class AuditPublisher {
   /** Undefined: no ack came, whatever the reason. */
   async #store(channel: string, payload: string, isEnd: boolean): Promise<number | undefined> {
     const given = headers()
+    for (const [name, value] of Object.entries(this.forged())) given.set(name, value)
     if (isEnd) given.set('Tidegate-End', '1')
-    const options = { timeout: ackWithinMs, ...(isEnd && { headers: given }) }
+    const options = { timeout: ackWithinMs, headers: given }
     const subject = `${this.#prefix}.pub.${channel}`
     try {
       const message = await this.#connection.request(subject, payload, options)

@@ -229,6 +229,8 @@ export class AuditWalk {
     }
     stretch.end = { after: after ?? stretch.last(this.name), offset }
     this.stretches.push(new Stretch(epoch, offset, eras))
+    // Of a history that was set back nobody can tell what of it is new: all of it is given.
+    for (const publication of this.received) this.#repeatable.add(publication)
   }
 
   /** A pattern goes on from a verified offset: what it has got beyond that may come again. */

@@ -66,6 +66,7 @@ export interface PollAnswer {
   readonly cursor: string
   readonly publications: readonly { readonly channel: string; readonly data?: unknown }[]
   readonly gaps: readonly { readonly channel: string; readonly reason: string }[]
+  readonly ended: readonly string[]
   readonly recovered: Readonly<Record<string, boolean>>
   readonly expiresAt: number
 }

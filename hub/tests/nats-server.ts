@@ -74,6 +74,14 @@ export class NatsServer {
     this.#process = started.process
   }
 
+  /** The same, but JetStream is off until the next restart. Its store stays. */
+  async restartWithoutJetStream(): Promise<void> {
+    await this.kill()
+    const config = this.#config.replace(/^jetstream .*$/m, '')
+    const started = await spawnServer(this.directory, config, this.port)
+    this.#process = started.process
+  }
+
   /** The same, but nothing of what JetStream had stored is left. */
   async restartWiped(): Promise<void> {
     await this.kill()

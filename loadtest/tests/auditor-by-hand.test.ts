@@ -71,6 +71,21 @@ test('who is cut off after it heard of a new epoch may hear of it again', () => 
   assert.deepEqual(typesOf(log, events), [])
 })
 
+test('what a history kept when it was set back may come again behind its gap, and once', () => {
+  const { log, events, hear } = byHand()
+  for (const offset of [1, 2, 3]) hear(offset)
+  log.rewindHistory('orders', 2)
+  const [, one, two] = events as [HeardEvent, HeardEvent, HeardEvent]
+  const at = { name: 'orders.1', epoch: 'aaaaaaaaaaaa', offset: 0 }
+  const gap: HeardEvent = { type: 'gap', ...at, reason: 'new_epoch', after: 3 }
+  const again = events.splice(0)
+  const types = (...more: readonly HeardEvent[]): readonly string[] => typesOf(log, more)
+  assert.deepEqual(types(...again, gap, one, two), [])
+  assert.deepEqual(types(...again, one), ['duplicate'])
+  assert.deepEqual(types(...again, gap, one, two, two), ['duplicate'])
+  assert.deepEqual(types(...again, gap, two, one), ['reordered'])
+})
+
 test('a pattern hears what is beyond its position again, once, after a recovery only', () => {
   const { log, hear } = byHand()
   for (const offset of [1, 2, 3]) hear(offset)
