@@ -218,11 +218,14 @@ export class DurableChannels {
     this.#owner.heard(publication.offset)
     if (publication.payload.length > this.#owner.publicationBytesMax) {
       this.#owner.counters.tooLarge += 1
-      const before = publication.offset + 1
-      return this.tellGap(channel, { reason: 'too_large', after: seen, before })
+      // The ring does not have it, and must not seem to.
+      const at = publication.offset
+      if (interest?.ring !== undefined) this.#owner.rings.restart(interest.ring, at, 'too_large')
+      return this.tellGap(channel, { reason: 'too_large', after: seen, before: at + 1 })
     }
     if (interest !== undefined) {
-      this.#owner.rings.keep(interest, seen)
+      // Between the newest that is known and what was seen there is nothing.
+      this.#owner.rings.keep(interest, offset > 0 ? offset : seen)
       if (interest.ring !== undefined) this.#owner.rings.push(interest.ring, publication)
       this.#fanOut(interest, publication)
     }

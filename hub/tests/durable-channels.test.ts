@@ -37,6 +37,42 @@ test('who comes back to the same node is served by its ring, without the history
   assert.deepEqual(node.hub.durable.counters.recoveries.recovered, { ring: 1, history: 0 })
 })
 
+test('a ring serves who is behind what was verified since, as nothing lay between', async (t) => {
+  const world = await World.open(t)
+  const node = await world.node()
+  const [stays, client] = [new Client(world, 'orders.1'), new Client(world, 'orders.1')]
+  await world.publish('orders.1')
+  await stays.connect(node)
+  await client.connect(node, 1)
+  client.disconnect()
+  await world.publish('orders.2')
+  await world.settle(61_000)
+  await world.publish('orders.1')
+  await world.settle(50)
+  world.history.switchTo(false)
+  await client.connect(node)
+  assert.deepEqual(client.numbers, [0, 2])
+})
+
+test('what is too large is in no ring, so that its absence is not silent', async (t) => {
+  const world = await World.open(t)
+  const node = await world.node()
+  const [there, away] = [new Client(world, 'orders.1'), new Client(world, 'orders.1')]
+  await there.connect(node)
+  await away.connect(node)
+  const first = await world.publish('orders.1')
+  await world.settle(50)
+  away.disconnect()
+  await world.publish('orders.1', {}, 1_001)
+  await world.publish('orders.1')
+  await world.settle(50)
+  assert.deepEqual(there.numbers, [0, 2])
+  const gap = { reason: 'too_large', after: first, before: first + 2 }
+  assert.deepEqual(there.gaps, [gap])
+  await away.connect(node)
+  assert.equal(away.numbers.length + away.gaps.length, 3)
+})
+
 test('an emptied ring falls back to the history, and loses nothing', async (t) => {
   const world = await World.open(t, { ringCountMax: 2 })
   const node = await world.node()

@@ -235,10 +235,10 @@ export class World {
   }
 
   /** Stores a publication that says its number. */
-  async publish(channel: string, headers: Record<string, string> = {}): Promise<number> {
+  async publish(channel: string, headers: Record<string, string> = {}, bytes = 0): Promise<number> {
     assert.ok(isChannel(channel))
     const number = this.stored.length
-    const payload = new TextEncoder().encode(String(number))
+    const payload = new TextEncoder().encode(String(number).padEnd(bytes))
     const result = await this.history.publish(channel, payload, headers)
     assert.ok(result.ok)
     this.stored.push({ channel, number, offset: result.offset, generation: this.generation })
