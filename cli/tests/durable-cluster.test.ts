@@ -2,14 +2,7 @@
 import assert from 'node:assert/strict'
 import { before, test, type TestContext } from 'node:test'
 import { startCluster, type ClusterNode, type NatsCluster } from '../../hub/tests/nats-cluster.js'
-import {
-  assertNoGaps,
-  startNodes,
-  startScene,
-  stream,
-  type Scene,
-  type SceneOptions,
-} from './durable-scene.js'
+import { startNodes, startScene, stream, type Scene, type SceneOptions } from './durable-scene.js'
 import { fileScope, type NodeProcess } from './processes.js'
 
 const limit = { timeout: 90_000 }
@@ -55,19 +48,19 @@ function serverOf(node: NodeProcess): ClusterNode {
 test('the leader of the stream is killed under load: nobody misses anything', limit, async (t) => {
   const scene = await start(t)
   await passWithout(await cluster.leaderOf(stream), scene)
-  assertNoGaps(await scene.audit())
+  scene.assertNoGaps(await scene.audit())
 })
 
 test('a follower is killed under load: nobody misses anything', limit, async (t) => {
   const scene = await start(t)
   await passWithout(await cluster.followerOf(stream), scene)
-  assertNoGaps(await scene.audit())
+  scene.assertNoGaps(await scene.audit())
 })
 
 test('the nats-server of a node is killed under load: nobody misses anything', limit, async (t) => {
   const scene = await start(t)
   await passWithout(serverOf(scene.node), scene)
-  assertNoGaps(await scene.audit())
+  scene.assertNoGaps(await scene.audit())
 })
 
 test('all nats-servers restart one after another: nobody misses anything', limit, async (t) => {
@@ -77,7 +70,7 @@ test('all nats-servers restart one after another: nobody misses anything', limit
     await cluster.untilCurrent(stream)
     await scene.untilAcknowledged(100)
   }
-  assertNoGaps(await scene.audit())
+  scene.assertNoGaps(await scene.audit())
 })
 
 test('a node is killed: its clients go on at the other one, and miss nothing', limit, async (t) => {
@@ -87,7 +80,7 @@ test('a node is killed: its clients go on at the other one, and miss nothing', l
   await scene.untilUp()
   await scene.untilAcknowledged(300)
   const verdicts = await scene.audit()
-  assertNoGaps(verdicts)
+  scene.assertNoGaps(verdicts)
   const moved = verdicts.filter(({ subscriber }) => subscriber.endsWith('of node 1'))
   for (const { subscriber, recovered } of moved) {
     // An event stream is not told.

@@ -8,7 +8,6 @@ import type { AuditSubscriber } from '../../loadtest/audit-subscriber.js'
 import type { Verdict } from '../../loadtest/auditor.js'
 import { numberedPayload } from '../../loadtest/numbered-payload.js'
 import {
-  assertNoGaps,
   channels,
   startScene,
   token,
@@ -77,7 +76,7 @@ test('what age has removed is named, and who missed nothing is told nothing', li
   await untilExpired()
   for (const subscriber of away) subscriber.comeBack()
   await scene.untilUp()
-  assertNoGaps(await scene.untilFaultless())
+  scene.assertNoGaps(await scene.untilFaultless())
   for (const subscriber of away) subscriber.leave()
   await scene.publish(10, ['orders.1'])
   await untilExpired()
@@ -101,7 +100,7 @@ test('who asks for the newest of an empty channel begins with its first', limit,
   await scene.untilAcknowledged(50)
   const late = scene.subscriber('ws', channels, scene.node, 'late', 5)
   await scene.untilUp([late])
-  assertNoGaps(await scene.audit())
+  scene.assertNoGaps(await scene.audit())
 })
 
 test(
@@ -125,7 +124,7 @@ test(
     await nats.restart()
     await eventually('it is back', async () => (await postNumbered(scene)).status === 200)
     await scene.untilAcknowledged(200)
-    assertNoGaps(await scene.audit())
+    scene.assertNoGaps(await scene.audit())
   },
 )
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { askJetStream } from '../../hub/tests/jetstream-api.js'
 import { startNats, type NatsServer } from '../../hub/tests/nats-server.js'
+import { startProxy } from '../../hub/tests/tcp-proxy.js'
 import {
-  assertNoGaps,
   channels,
   startScene,
   stream,
@@ -36,7 +36,7 @@ test(
     await scene.node.untilUnready()
     await nats.restart()
     await scene.untilAcknowledged(300)
-    assertNoGaps(await scene.audit())
+    scene.assertNoGaps(await scene.audit())
   },
 )
 
@@ -111,6 +111,30 @@ test(
     scene.log.rewindHistory('orders', state.last_seq)
     scene.start()
     await scene.untilAcknowledged(400)
+    await scene.audit()
+    scene.assertAllTold('new_epoch')
+  },
+)
+
+test(
+  'a stream that was set back and has outgrown what a node knew is told all the same',
+  limit,
+  async (t) => {
+    const nats = await startNats(t, { jetStream: true })
+    const proxy = await startProxy(t, nats.port)
+    const admin = await nats.connect({ maxReconnectAttempts: -1 })
+    const scene = await startScene(t, { urls: [nats.url], admin, nodeUrls: [[proxy.url]] })
+    await scene.publish(20)
+    const snapshot = await nats.snapshot()
+    const { state } = await scene.streamInfo()
+    await scene.publish(20)
+    await scene.untilFaultless()
+    proxy.refuse()
+    proxy.cutAll()
+    await nats.restartFrom(snapshot)
+    scene.log.rewindHistory('orders', state.last_seq)
+    await scene.publish(40)
+    proxy.accept()
     await scene.audit()
     scene.assertAllTold('new_epoch')
   },
