@@ -45,45 +45,65 @@ function serverOf(node: NodeProcess): ClusterNode {
   return found
 }
 
-test('the leader of the stream is killed under load: nobody misses anything', limit, async (t) => {
-  const scene = await start(t)
-  await passWithout(await cluster.leaderOf(stream), scene)
-  scene.assertNoGaps(await scene.audit())
-})
+test(
+  'the leader of the stream is killed under load: nobody misses anything (PROTOCOL 14.1)',
+  limit,
+  async (t) => {
+    const scene = await start(t)
+    await passWithout(await cluster.leaderOf(stream), scene)
+    scene.assertNoGaps(await scene.audit())
+  },
+)
 
-test('a follower is killed under load: nobody misses anything', limit, async (t) => {
-  const scene = await start(t)
-  await passWithout(await cluster.followerOf(stream), scene)
-  scene.assertNoGaps(await scene.audit())
-})
+test(
+  'a follower is killed under load: nobody misses anything (PROTOCOL 14.1)',
+  limit,
+  async (t) => {
+    const scene = await start(t)
+    await passWithout(await cluster.followerOf(stream), scene)
+    scene.assertNoGaps(await scene.audit())
+  },
+)
 
-test('the nats-server of a node is killed under load: nobody misses anything', limit, async (t) => {
-  const scene = await start(t)
-  await passWithout(serverOf(scene.node), scene)
-  scene.assertNoGaps(await scene.audit())
-})
+test(
+  'the nats-server of a node is killed under load: nobody misses anything (PROTOCOL 14.1)',
+  limit,
+  async (t) => {
+    const scene = await start(t)
+    await passWithout(serverOf(scene.node), scene)
+    scene.assertNoGaps(await scene.audit())
+  },
+)
 
-test('all nats-servers restart one after another: nobody misses anything', limit, async (t) => {
-  const scene = await start(t)
-  for (const { server } of cluster.nodes) {
-    await server.restart()
-    await cluster.untilCurrent(stream)
-    await scene.untilAcknowledged(100)
-  }
-  scene.assertNoGaps(await scene.audit())
-})
+test(
+  'all nats-servers restart one after another: nobody misses anything (PROTOCOL 14.1)',
+  limit,
+  async (t) => {
+    const scene = await start(t)
+    for (const { server } of cluster.nodes) {
+      await server.restart()
+      await cluster.untilCurrent(stream)
+      await scene.untilAcknowledged(100)
+    }
+    scene.assertNoGaps(await scene.audit())
+  },
+)
 
-test('a node is killed: its clients go on at the other one, and miss nothing', limit, async (t) => {
-  const scene = await start(t)
-  assert.equal(await scene.node.end('SIGKILL'), 'SIGKILL')
-  await scene.untilAcknowledged(300)
-  await scene.untilUp()
-  await scene.untilAcknowledged(300)
-  const verdicts = await scene.audit()
-  scene.assertNoGaps(verdicts)
-  const moved = verdicts.filter(({ subscriber }) => subscriber.endsWith('of node 1'))
-  for (const { subscriber, recovered } of moved) {
-    // An event stream is not told.
-    if (!subscriber.startsWith('sse')) assert.ok(recovered > 0, subscriber)
-  }
-})
+test(
+  'a node is killed: its clients go on at the other one, and miss nothing (PROTOCOL 14.3)',
+  limit,
+  async (t) => {
+    const scene = await start(t)
+    assert.equal(await scene.node.end('SIGKILL'), 'SIGKILL')
+    await scene.untilAcknowledged(300)
+    await scene.untilUp()
+    await scene.untilAcknowledged(300)
+    const verdicts = await scene.audit()
+    scene.assertNoGaps(verdicts)
+    const moved = verdicts.filter(({ subscriber }) => subscriber.endsWith('of node 1'))
+    for (const { subscriber, recovered } of moved) {
+      // An event stream is not told.
+      if (!subscriber.startsWith('sse')) assert.ok(recovered > 0, subscriber)
+    }
+  },
+)
