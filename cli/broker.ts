@@ -45,7 +45,12 @@ export async function createBroker(
   return config.natsUrls.length === 0 ? new MemoryBroker() : natsBroker(config, clock, random)
 }
 
-async function natsBroker(config: Config, clock: Clock, random: () => number): Promise<NatsBroker> {
+/** Over NATS; rejects as `createBroker` does. */
+export async function natsBroker(
+  config: Config,
+  clock: Clock,
+  random: () => number,
+): Promise<NatsBroker> {
   try {
     return await createNatsBroker(natsOptionsOf(config), clock, random)
   } catch (error) {

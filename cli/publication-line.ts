@@ -1,12 +1,18 @@
 /** One publication as a line for people: time, channel, sender, and the payload as it was sent. */
 import type { PublicationFrame } from '../shared/frames.js'
 
-/** `json` is the gateway's, in one line. */
-export function publicationLine(json: string): string {
-  const frame = JSON.parse(json) as Omit<PublicationFrame, 'type'>
+/** `json` is the gateway's, in one line; `frame` is what a parser makes of it. */
+export function publicationLine(
+  json: string,
+  frame: Omit<PublicationFrame, 'type'> = parsePublication(json),
+): string {
   const time = new Date(frame.time).toISOString()
   const sender = frame.sender === undefined ? '' : ` <${frame.sender}>`
   return printable(`${time} ${frame.channel}${sender} ${payloadOf(json, frame)}`)
+}
+
+export function parsePublication(json: string): Omit<PublicationFrame, 'type'> {
+  return JSON.parse(json) as Omit<PublicationFrame, 'type'>
 }
 
 /**

@@ -170,6 +170,7 @@ class NodeParts {
           history,
           namespaces: config.namespaces,
           limits: { ...config, verifyMs: config.verifySeconds * 1000 },
+          costs: config.recoveryCosts,
           onEvent: historyEventLog(log),
         },
       }),

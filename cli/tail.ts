@@ -1,17 +1,24 @@
 /** `tidegate tail`: subscribes by an event stream and prints a line a publication. */
 import { parseArgs } from 'node:util'
+import { Chain } from '../client/chain.js'
+import { gapSentence } from '../client/gap-sentence.js'
 import { systemClock as clock } from '../client/system-clock.js'
+import type { GapFrame } from '../shared/frames.js'
+import { limits } from '../shared/limits.js'
 import { isChannel } from '../shared/channel.js'
 import { isPattern } from '../shared/pattern.js'
 import { CommandError, UsageError, type Command, type Terminal } from './command.js'
 import { EventReader, type StreamEvent } from './event-reader.js'
 import { bearerOf, causeOf, gatewayUrl, refusalOf } from './gateway-request.js'
-import { publicationLine } from './publication-line.js'
+import { parsePublication, publicationLine } from './publication-line.js'
+import { RecoveredCount } from './recovered.js'
 
 const help = `tidegate tail <channel>…
 
-Subscribes to channels and patterns, and prints a line a publication until Ctrl-C ends it. When the
-connection breaks it goes on where it was, and says so, as it does of every gap.
+Subscribes to channels and patterns, and prints a line a publication until Ctrl-C ends it, or until
+all of the channels have ended. When the connection breaks it goes on where it was, and says what it
+recovered; of what is lost it says where that lay, and why.
+  --last   begin with the newest so many of each durable channel, 1 to ${limits.lastMax}
   --url    the gateway (default http://127.0.0.1:8080)
   --token  the token that may subscribe (default: TIDEGATE_TOKEN)
   --json   print each publication as the gateway's JSON`
@@ -31,13 +38,15 @@ export const tailCommand: Command = {
       options: {
         url: { type: 'string' },
         token: { type: 'string' },
+        last: { type: 'string' },
         json: { type: 'boolean', default: false },
       },
     })
     if (positionals.length === 0) throw new UsageError('Give at least one channel.')
     const bad = positionals.find((name) => !isChannel(name) && !isPattern(name))
     if (bad !== undefined) throw new UsageError(`${bad}: is no channel or pattern.`)
-    const url = `${gatewayUrl(values.url)}/v1/events?channels=${positionals.join(',')}`
+    const last = values.last === undefined ? '' : `&last=${countOf(values.last)}`
+    const url = `${gatewayUrl(values.url)}/v1/events?channels=${positionals.join(',')}${last}`
     const tail = new Tail(url, bearerOf(values.token, terminal), values.json, terminal)
     const stop = (): void => tail.stop()
     process.once('SIGINT', stop)
@@ -45,6 +54,17 @@ export const tailCommand: Command = {
     await tail.run()
     return 0
   },
+}
+
+function countOf(text: string): number {
+  const count = Number(text)
+  if (/^\d{1,9}$/.test(text) && count >= 1 && count <= limits.lastMax) return count
+  throw new UsageError(`--last: must be a whole number from 1 to ${limits.lastMax}.`)
+}
+
+interface Welcome {
+  readonly heartbeatSeconds: number
+  readonly subscriptions?: readonly string[]
 }
 
 class Tail {
@@ -60,12 +80,18 @@ class Tail {
   #cursor = ''
   #retryMs = retryMsDefault
   #hasConnected = false
+  readonly #chain = new Chain()
+  readonly #recovered: RecoveredCount
+  readonly #ended = new Set<string>()
+  /** All names of the stream, those of the token too. */
+  #names: readonly string[] = []
 
   constructor(url: string, bearer: string, isJson: boolean, terminal: Terminal) {
     this.#url = url
     this.#bearer = bearer
     this.#isJson = isJson
     this.#terminal = terminal
+    this.#recovered = new RecoveredCount(clock, (sentence) => terminal.err(sentence))
   }
 
   stop(): void {
@@ -73,18 +99,19 @@ class Tail {
     this.#attempt.abort()
   }
 
-  /** Until it is stopped, or refused for a reason that waiting does not mend. */
+  /** Until it is stopped, all has ended, or it is refused for what waiting does not mend. */
   async run(): Promise<void> {
     const { signal } = this.#stopped
     while (!signal.aborted) {
       let reason = 'the stream ended'
       try {
-        await this.#follow()
+        if (await this.#follow()) return this.#terminal.err('All channels have ended.')
       } catch (error) {
         if (error instanceof CommandError) throw error
         reason = causeOf(error)
       }
       this.#cancelWatch()
+      this.#recovered.interrupt()
       if (signal.aborted) return
       this.#tellInterruption(reason)
       await new Promise<void>((resolve) => {
@@ -106,7 +133,8 @@ class Tail {
     this.#terminal.err(`Disconnected (${reason}); goes on ${from} in ${seconds} s.`)
   }
 
-  async #follow(): Promise<void> {
+  /** True: all channels have ended. */
+  async #follow(): Promise<boolean> {
     this.#attempt = new AbortController()
     const response = await fetch(this.#url, {
       headers: {
@@ -116,6 +144,7 @@ class Tail {
       },
       signal: this.#attempt.signal,
     })
+    if (response.status === 204) return true
     if (response.status !== 200) {
       const refusal = await refusalOf(response)
       const isPassing = response.status === 429 || response.status >= 500
@@ -130,6 +159,9 @@ class Tail {
       this.#cursor = reader.lastEventId
       this.#retryMs = reader.retryMs ?? this.#retryMs
     }
+    const areOver = this.#names.length > 0 && this.#names.every((name) => this.#ended.has(name))
+    if (areOver) this.#recovered.end()
+    return areOver
   }
 
   /** A peer that vanished without a word is noticed by its missing heartbeats. */
@@ -142,7 +174,7 @@ class Tail {
   }
 
   #hear({ name, data }: StreamEvent): void {
-    const { out, err } = this.#terminal
+    const { err } = this.#terminal
     // Line breaks of a payload lie between tokens: JSON has none inside a string.
     const json = data
       .split('\n')
@@ -150,17 +182,27 @@ class Tail {
       .join(' ')
     switch (name) {
       case 'message':
-        return out(this.#isJson ? json : publicationLine(json))
+        return this.#print(json)
       case 'welcome': {
-        const { heartbeatSeconds } = JSON.parse(data) as { heartbeatSeconds: number }
+        const { heartbeatSeconds, subscriptions = [] } = JSON.parse(data) as Welcome
+        this.#names = subscriptions
         this.#silenceMsMax = missedMax * heartbeatSeconds * 1000
         err(this.#hasConnected ? 'Connected again.' : 'Connected.')
+        if (this.#hasConnected && this.#cursor !== '') this.#recovered.begin()
         this.#hasConnected = true
         return
       }
       case 'gap': {
-        const { channel, reason } = JSON.parse(data) as { channel: string; reason: string }
-        return err(`Gap in ${channel}: ${reason}.`)
+        const gap = JSON.parse(data) as GapFrame
+        this.#chain.gap(gap)
+        this.#recovered.lose()
+        return err(`Gap: ${gapSentence(gap)}.`)
+      }
+      case 'ended': {
+        const { channel } = JSON.parse(data) as { channel: string }
+        if (this.#ended.has(channel)) return
+        this.#ended.add(channel)
+        return err(`${channel} has ended.`)
       }
       case 'problem': {
         const { code, detail } = JSON.parse(data) as { code: string; detail: string }
@@ -169,5 +211,18 @@ class Tail {
       default:
         return err(`${name}: ${json}`)
     }
+  }
+  /** What comes again was printed before; where something is missing it is asked for again. */
+  #print(json: string): void {
+    const publication = parsePublication(json)
+    const { channel, offset, time } = publication
+    const link = this.#chain.check(publication)
+    if (link === 'broken') {
+      throw new Error(`something before offset ${offset} of ${channel} has not come`)
+    }
+    if (!this.#chain.add(publication)) return
+    this.#ended.delete(channel)
+    this.#terminal.out(this.#isJson ? json : publicationLine(json, publication))
+    this.#recovered.take(time)
   }
 }

@@ -1,5 +1,4 @@
 /** Server-Sent Events by the browser's own EventSource, which reconnects by itself (PROTOCOL 6). */
-import type { GapReason } from '../shared/codes.js'
 import type { Clock } from './clock.js'
 import { eventsUrl } from './events-url.js'
 import { SingleConnection } from './single-connection.js'
@@ -8,6 +7,7 @@ import type {
   Connection,
   ConnectionEvent,
   ConnectionRequest,
+  GapEvent,
   Publication,
   Transport,
 } from './transport.js'
@@ -26,9 +26,8 @@ export interface StreamEvent {
 
 export type OpenEventStream = (url: string) => EventStream
 
-interface Gap {
-  readonly channel: string
-  readonly reason: GapReason
+interface Welcome {
+  readonly subscriptions: readonly string[]
 }
 
 interface Problem {
@@ -74,9 +73,12 @@ function openPlatformStream(url: string): EventStream {
 }
 
 class EventStreamConnection extends SingleConnection {
+  cursor: string | undefined
   readonly #clock: Clock
   #stream: EventStream | undefined
   #cancelWelcome: () => void = () => undefined
+  /** All names of the stream, those of the token too. */
+  #names: readonly string[] = []
 
   constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void, clock: Clock) {
     super(request, onEvent)
@@ -89,6 +91,7 @@ class EventStreamConnection extends SingleConnection {
     if (token === undefined) return
     const query = {
       channels: this.request.channels.join(','),
+      ...(this.request.last !== undefined && { last: String(this.request.last) }),
       ...(this.cursor !== undefined && { cursor: this.cursor }),
     }
     const shown = eventsUrl(this.request.url, query)
@@ -110,32 +113,49 @@ class EventStreamConnection extends SingleConnection {
     stream.addEventListener('open', () => this.#awaitWelcome())
     stream.addEventListener('error', () => this.#fail(stream))
     stream.addEventListener('welcome', (event) => {
-      this.#hear('welcome', event)
+      const welcome = this.#read('welcome', event) as Welcome | undefined
+      if (welcome === undefined) return
       this.#cancelWelcome()
+      this.#names = welcome.subscriptions
+      this.#moveTo(event)
       this.emit({ type: 'welcome' })
     })
     stream.addEventListener('message', (event) => {
-      const publication = this.#hear('message', event) as Publication | undefined
-      if (publication) this.emit({ type: 'publication', publication })
+      const publication = this.#read('message', event) as Publication | undefined
+      if (publication === undefined || this.linkOf(publication) === 'broken') return
+      this.#moveTo(event)
+      this.take(publication)
     })
     stream.addEventListener('gap', (event) => {
-      const gap = this.#hear('gap', event) as Gap | undefined
-      if (gap) this.emit({ type: 'gap', channel: gap.channel, reason: gap.reason })
+      const gap = this.#read('gap', event) as Omit<GapEvent, 'type'> | undefined
+      if (gap === undefined) return
+      this.#moveTo(event)
+      this.lose({ ...gap, type: 'gap' })
+    })
+    stream.addEventListener('ended', (event) => {
+      const ended = this.#read('ended', event) as { readonly channel: string } | undefined
+      if (ended === undefined) return
+      this.#moveTo(event)
+      this.endChannel(ended.channel)
+      if (this.haveEnded(this.#names)) this.endAll()
     })
     stream.addEventListener('problem', (event) => {
-      const problem = this.#hear('problem', event) as Problem | undefined
+      const problem = this.#read('problem', event) as Problem | undefined
       if (problem) this.#suffer(problem.code, problem.detail ?? problem.code)
     })
   }
 
-  #hear(type: string, event: StreamEvent): unknown {
+  #read(type: string, event: StreamEvent): unknown {
     const data = event.data ?? ''
     const id = event.lastEventId ?? ''
-    // An event without an id of its own repeats the last one: a step back is not possible.
-    if (id !== '') this.cursor = id
     const lines = type === 'message' ? `id: ${id}\n` : `event: ${type}\n`
     this.emit({ type: 'wire', direction: 'in', text: `${lines}data: ${data}` })
     return this.parse(data)
+  }
+
+  /** An event without an id of its own repeats the last one: a step back is not possible. */
+  #moveTo({ lastEventId = '' }: StreamEvent): void {
+    if (lastEventId !== '') this.cursor = lastEventId
   }
 
   /**

@@ -1,5 +1,4 @@
 /** Polling: one request after another, each with the cursor of the last answer (PROTOCOL 7). */
-import type { GapReason } from '../shared/codes.js'
 import type { Clock } from './clock.js'
 import { eventsUrl } from './events-url.js'
 import { readRefusal } from './refusal.js'
@@ -9,6 +8,7 @@ import type {
   Connection,
   ConnectionEvent,
   ConnectionRequest,
+  GapEvent,
   Publication,
   Transport,
 } from './transport.js'
@@ -29,7 +29,11 @@ const answerGraceMs = 15_000
 interface PollAnswer {
   readonly cursor: string
   readonly publications: readonly Publication[]
-  readonly gaps?: readonly { readonly channel: string; readonly reason: GapReason }[]
+  readonly gaps?: readonly Omit<GapEvent, 'type'>[]
+  /** Channels that have ended, whether told before or not. */
+  readonly ended?: readonly string[]
+  /** By channel that the cursor covers. */
+  readonly recovered?: Readonly<Record<string, boolean>>
 }
 
 export class LongPollTransport implements Transport {
@@ -51,10 +55,12 @@ export class LongPollTransport implements Transport {
 }
 
 class LongPollConnection extends SingleConnection {
+  cursor: string | undefined
   readonly #pace: PollPace
   readonly #clock: Clock
   readonly #abort = new AbortController()
   #cancelPause: () => void = () => undefined
+  #isWelcome = false
 
   constructor(
     request: ConnectionRequest,
@@ -73,7 +79,6 @@ class LongPollConnection extends SingleConnection {
     if (token === undefined) return
     // The first request does not wait: its answer is the welcome, and brings the first cursor.
     if (!(await this.#poll(token, 0))) return
-    this.emit({ type: 'welcome' })
     do await this.#pause()
     while (await this.#poll(token, this.#pace.waitSeconds))
   }
@@ -94,7 +99,8 @@ class LongPollConnection extends SingleConnection {
       const response = await this.#fetch(token, waitSeconds)
       const text = await response.text()
       this.emit({ type: 'wire', direction: 'in', text: `${response.status} ${text}` })
-      if (response.ok) this.#take(JSON.parse(text) as PollAnswer)
+      if (response.status === 204) this.endAll()
+      else if (response.ok) this.#answer(JSON.parse(text) as PollAnswer)
       else this.end(readRefusal(response, text, this.#clock.now()))
     } catch (error) {
       this.end({ code: 'connection_lost', message: String(error), retryable: true })
@@ -109,6 +115,7 @@ class LongPollConnection extends SingleConnection {
     const body = JSON.stringify({
       channels: this.request.channels,
       cursor: this.cursor,
+      last: this.request.last,
       wait: waitSeconds,
     })
     this.emit({ type: 'wire', direction: 'out', text: `POST ${url.pathname} ${body}` })
@@ -121,14 +128,30 @@ class LongPollConnection extends SingleConnection {
     })
   }
 
-  #take(answer: PollAnswer): void {
-    this.cursor = answer.cursor
-    for (const { channel, reason } of answer.gaps ?? []) {
-      this.emit({ type: 'gap', channel, reason })
+  #answer(answer: PollAnswer): void {
+    const { publications, gaps = [], ended = [], recovered = {} } = answer
+    if (!this.#isWelcome) {
+      this.#isWelcome = true
+      this.emit({ type: 'welcome' })
+      for (const [channel, isRecovered] of Object.entries(recovered)) {
+        this.emit({ type: 'recovered', channel, recovered: isRecovered })
+      }
     }
-    for (const publication of answer.publications) {
-      this.emit({ type: 'publication', publication })
+    const waiting = new Set(gaps)
+    for (const publication of publications) {
+      for (const gap of waiting) {
+        if (!liesBefore(gap, publication)) continue
+        waiting.delete(gap)
+        this.lose({ ...gap, type: 'gap' })
+      }
+      if (this.linkOf(publication) === 'broken') return
+      this.take(publication)
     }
+    for (const gap of waiting) this.lose({ ...gap, type: 'gap' })
+    // That all have ended is the next answer's to say: the token may have added channels.
+    for (const channel of ended) this.endChannel(channel)
+    // Who closes it in the middle of an answer gets that again.
+    if (!this.isClosed) this.cursor = answer.cursor
   }
 
   #pause(): Promise<void> {
@@ -141,4 +164,11 @@ class LongPollConnection extends SingleConnection {
       }
     })
   }
+}
+
+/** Whether the gap was told, or lies, before this publication; of other channels it does not. */
+function liesBefore(gap: Omit<GapEvent, 'type'>, publication: Publication): boolean {
+  const { channel, pattern = channel, offset = 0 } = publication
+  if (gap.channel !== pattern) return false
+  return gap.epoch !== undefined || gap.after === undefined || gap.after < offset
 }

@@ -1,15 +1,28 @@
-/** What every connection promises: one `closed`, nothing after it, and nothing after `close()`. */
-import type { ClosedEvent, Connection, ConnectionEvent, ConnectionRequest } from './transport.js'
+/** What every connection promises: each once, no loss in silence, and nothing after `closed`. */
+import type { Link } from './chain.js'
+import { progressFrom } from './progress.js'
+import type {
+  ClosedEvent,
+  Connection,
+  ConnectionEvent,
+  ConnectionRequest,
+  GapEvent,
+  Progress,
+  Publication,
+} from './transport.js'
 
 export abstract class SingleConnection implements Connection {
-  cursor: string | undefined
+  abstract readonly cursor: string | undefined
+  protected readonly progress: Progress
   protected readonly request: ConnectionRequest
   readonly #onEvent: (event: ConnectionEvent) => void
+  readonly #ended = new Set<string>()
   #isClosed = false
 
   constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void) {
     this.request = request
     this.#onEvent = onEvent
+    this.progress = request.progress ?? progressFrom(request.cursor, request.channels)
   }
 
   get isClosed(): boolean {
@@ -33,6 +46,45 @@ export abstract class SingleConnection implements Connection {
     if (this.#isClosed) return
     this.close()
     this.#onEvent({ type: 'closed', ...event })
+  }
+
+  /** How it follows what came before. If it is broken, the connection is over. */
+  protected linkOf(publication: Publication): Link {
+    const link = this.progress.chain.check(publication)
+    if (link !== 'broken') return link
+    const { channel, offset } = publication
+    const message = `something before offset ${offset} of ${channel} has not come`
+    // Coming back brings it, from the position before it.
+    this.end({ code: 'chain_broken', message, retryable: true })
+    return link
+  }
+
+  /** A duplicate is not heard. */
+  protected take(publication: Publication): void {
+    if (!this.progress.chain.add(publication)) return
+    this.#ended.delete(publication.channel)
+    this.emit({ type: 'publication', publication })
+  }
+
+  protected lose(gap: GapEvent): void {
+    this.progress.chain.gap(gap)
+    this.emit(gap)
+  }
+
+  /** Told once. */
+  protected endChannel(channel: string): void {
+    if (this.#ended.has(channel)) return
+    this.#ended.add(channel)
+    this.emit({ type: 'ended', channel })
+  }
+
+  protected haveEnded(names: readonly string[]): boolean {
+    return names.every((name) => this.#ended.has(name))
+  }
+
+  /** All have: there is nothing to come back for. */
+  protected endAll(): void {
+    this.end({ code: 'ended', message: 'all channels have ended', retryable: false })
   }
 
   /** What cannot be read was not written by a gateway: a fresh connection may fare better. */

@@ -1,12 +1,14 @@
 /** Opens a connection again and again: jittered backoff, the server's word, the cursor carried. */
 import { backoffFirstMsMax, backoffMs } from '../shared/backoff.js'
 import type { Clock } from './clock.js'
+import { progressFrom } from './progress.js'
 import { systemClock } from './system-clock.js'
 import type {
   ClosedEvent,
   Connection,
   ConnectionEvent,
   ConnectionRequest,
+  Progress,
   Transport,
 } from './transport.js'
 
@@ -38,6 +40,7 @@ class LastingConnection implements Connection {
   readonly #request: ConnectionRequest
   readonly #onEvent: (event: ConnectionEvent) => void
   readonly #pace: Pace
+  readonly #progress: Progress
   #current: Connection | undefined
   #cursor: string | undefined
   #cancelWait: () => void = () => undefined
@@ -55,11 +58,12 @@ class LastingConnection implements Connection {
     this.#onEvent = onEvent
     this.#pace = pace
     this.#cursor = request.cursor
+    this.#progress = progressFrom(request.cursor, request.channels)
     this.#open()
   }
 
   get cursor(): string | undefined {
-    return this.#current?.cursor ?? this.#cursor
+    return this.#current === undefined ? this.#cursor : this.#current.cursor
   }
 
   close(): void {
@@ -69,8 +73,9 @@ class LastingConnection implements Connection {
 
   #open(): void {
     this.#welcomedAt = undefined
-    const { cursor } = this
-    const request = { ...this.#request, ...(cursor !== undefined && { cursor }) }
+    const cursor = this.#cursor
+    const progress = this.#progress
+    const request = { ...this.#request, progress, ...(cursor !== undefined && { cursor }) }
     this.#current = this.#transport.open(request, (event) => this.#hear(event))
   }
 

@@ -1,6 +1,7 @@
 /** One way to the gateway: what each transport implements, and what is heard from it. */
-import type { GapReason } from '../shared/codes.js'
-import type { PublicationFrame } from '../shared/frames.js'
+import type { GapFrame, PublicationFrame } from '../shared/frames.js'
+import type { Chain } from './chain.js'
+import type { Positions } from './positions.js'
 
 export type TransportName = 'websocket' | 'event-stream' | 'long-poll' | 'short-poll'
 
@@ -16,12 +17,21 @@ export interface ConnectionRequest {
   /** Asked for a token by every connection that opens, and when one is about to expire. */
   readonly token: () => Promise<string>
   readonly channels: readonly string[]
-  /** Where an earlier connection ended. Event streams and polls go on from there. */
+  /** Begins with the newest so many of each durable channel of which nothing was got before. */
+  readonly last?: number
+  /** Where an earlier connection ended, by whatever transport. This one goes on from there. */
   readonly cursor?: string
+  /** What earlier ones have got, beyond what a cursor has room for; `stayConnected` hands it on. */
+  readonly progress?: Progress
+}
+
+export interface Progress {
+  readonly chain: Chain
+  readonly positions: Positions
 }
 
 export interface Connection {
-  /** How far this connection got; undefined where the transport has no cursor. */
+  /** How far this connection got; undefined while there is nothing to go on from. */
   readonly cursor: string | undefined
   /** Ends it. Nothing is heard afterwards, not even `closed`. */
   close(): void
@@ -33,10 +43,30 @@ export type Publication = Omit<PublicationFrame, 'type'>
 export type ConnectionEvent =
   | { readonly type: 'welcome' }
   | { readonly type: 'publication'; readonly publication: Publication }
-  | { readonly type: 'gap'; readonly channel: string; readonly reason: GapReason }
+  | GapEvent
+  | RecoveredEvent
+  /** No more publications will come in this channel; its last one was heard. */
+  | { readonly type: 'ended'; readonly channel: string }
   | ProblemEvent
   | WireEvent
   | ClosedEvent
+
+/** Something of a subscribed channel is lost: what, if that is known, and why. */
+export type GapEvent = GapFrame
+
+/**
+ * Whether everything since the cursor follows; if not, a gap says what is missing. Polls and
+ * WebSockets say it. An event stream does not: there everything follows unless a gap is heard.
+ */
+export interface RecoveredEvent {
+  readonly type: 'recovered'
+  readonly channel: string
+  readonly recovered: boolean
+  /** Of a durable channel that a WebSocket recovers: it had everything up to this offset. */
+  readonly after?: number
+  /** Its history ends with this offset or before, and live begins. */
+  readonly upTo?: number
+}
 
 /** Something was refused or lost; the connection goes on, perhaps without one of its channels. */
 export interface ProblemEvent {
@@ -56,7 +86,10 @@ export interface WireEvent {
 /** The last event of a connection. */
 export interface ClosedEvent {
   readonly type: 'closed'
-  /** Of `shared/codes.ts`, or `connection_lost`, `connection_silent`, `token_unavailable`. */
+  /**
+   * Of `shared/codes.ts`, or `connection_lost`, `connection_silent`, `token_unavailable`,
+   * `chain_broken` (something is missing that no gap told), `ended` (all channels have).
+   */
   readonly code: string
   readonly message: string
   /** Whether coming back makes sense. False: only the application can mend it. */

@@ -1,6 +1,15 @@
 /** WebSocket: subscriptions by frame, the token refreshed in band (PROTOCOL 4). */
+import { isChannel } from '../shared/channel.js'
+import { decodeCursor } from '../shared/cursor.js'
 import { closeCode, httpStatus, type FrameCode, type HttpCode } from '../shared/codes.js'
-import type { ErrorFrame, PublicationFrame, ServerFrame, WelcomeFrame } from '../shared/frames.js'
+import type {
+  ErrorFrame,
+  PublicationFrame,
+  ServerFrame,
+  SubscribedFrame,
+  WelcomeFrame,
+} from '../shared/frames.js'
+import type { Position } from '../shared/position.js'
 import type { Clock } from './clock.js'
 import { eventsUrl } from './events-url.js'
 import { SingleConnection } from './single-connection.js'
@@ -49,6 +58,13 @@ function openPlatformSocket(url: string, protocols: string[]): Socket {
   return new WebSocket(url, protocols)
 }
 
+/** What a subscribe frame asked for. */
+interface Asked {
+  readonly channel: string
+  readonly position: Position | undefined
+  readonly last: number | undefined
+}
+
 class WebSocketConnection extends SingleConnection {
   readonly #clock: Clock
   #socket: Socket | undefined
@@ -57,15 +73,28 @@ class WebSocketConnection extends SingleConnection {
   #cancelSilence: () => void = () => undefined
   #cancelRefresh: () => void = () => undefined
   #lastId = 0
-  /** Which channel a subscribe frame asked for, until it is answered. */
-  readonly #asked = new Map<number, string>()
+  /** By the id of its subscribe frame, until that is answered. */
+  readonly #asked = new Map<number, Asked>()
+  /** Names whose subscription by the token gives way to one from a position (PROTOCOL 4.22). */
+  readonly #yielding = new Set<string>()
+  #names: readonly string[] = []
+  #isWelcome = false
 
   constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void, clock: Clock) {
     super(request, onEvent)
     this.#clock = clock
   }
 
+  get cursor(): string | undefined {
+    return this.#isWelcome ? this.progress.positions.cursor : this.request.cursor
+  }
+
   async start(openSocket: OpenSocket): Promise<void> {
+    const { cursor } = this.request
+    if (cursor !== undefined && decodeCursor(cursor) === undefined) {
+      const message = 'the cursor cannot be read'
+      return this.end({ code: 'bad_request', message, retryable: false })
+    }
     const token = await this.fetchToken()
     if (token === undefined) return
     const url = eventsUrl(this.request.url)
@@ -95,20 +124,26 @@ class WebSocketConnection extends SingleConnection {
       case undefined:
         return
       case 'publication':
-        return this.emit({ type: 'publication', publication: frame })
+        return this.#take(frame)
       case 'welcome':
         return this.#greet(frame)
       case 'subscribed':
-        this.#asked.delete(frame.id)
-        return
+        return this.#begin(frame)
+      case 'heartbeat':
+        return this.progress.positions.heartbeat(frame.verified ?? {})
       case 'refreshed':
         return this.#refreshBefore(frame.expiresAt)
       case 'gap':
-        return this.emit({ type: 'gap', channel: frame.channel, reason: frame.reason })
+        if (this.#yielding.has(frame.channel)) return
+        this.progress.positions.gap(frame)
+        return this.lose(frame)
+      case 'ended':
+        if (this.#yielding.has(frame.channel)) return
+        this.endChannel(frame.channel)
+        if (this.haveEnded(this.#names)) this.endAll()
+        return
       case 'error':
         return this.#refuse(frame)
-      case 'ended':
-      case 'heartbeat':
       case 'pong':
       case 'published':
       case 'unsubscribed':
@@ -119,16 +154,60 @@ class WebSocketConnection extends SingleConnection {
   #greet(frame: WelcomeFrame): void {
     this.#silenceMsMax = frame.heartbeatSeconds * 2000
     this.#refreshBefore(frame.expiresAt)
+    this.#isWelcome = true
     this.emit({ type: 'welcome' })
-    for (const channel of this.request.channels) {
-      if (frame.subscriptions.includes(channel)) continue
-      const id = ++this.#lastId
-      this.#asked.set(id, channel)
-      this.#send(JSON.stringify({ type: 'subscribe', id, channel }))
+    this.#names = [...new Set([...this.request.channels, ...frame.subscriptions])]
+    for (const name of this.#names) {
+      if (!frame.subscriptions.includes(name)) this.#subscribe(name)
+      else this.#joinLive(name, frame.positions?.[name])
     }
   }
 
-  #refuse({ id = 0, code, message, channel = this.#asked.get(id) }: ErrorFrame): void {
+  /** What the token subscribed begins live; from a position it must be subscribed anew. */
+  #joinLive(name: string, live: Position | undefined): void {
+    const { positions, chain } = this.progress
+    const isWanted = live !== undefined && this.request.last !== undefined
+    if (isWanted || positions.of(name) !== undefined) {
+      this.#yielding.add(name)
+      this.#send(JSON.stringify({ type: 'unsubscribe', id: ++this.#lastId, channel: name }))
+      this.#subscribe(name)
+    } else if (live !== undefined) {
+      positions.begin(name, live, false)
+      if (isChannel(name)) chain.begin(name, live.offset)
+    }
+  }
+
+  #subscribe(channel: string): void {
+    const id = ++this.#lastId
+    const position = this.progress.positions.of(channel)
+    const last = position === undefined ? this.request.last : undefined
+    this.#asked.set(id, { channel, position, last })
+    this.#send(JSON.stringify({ type: 'subscribe', id, channel, position, last }))
+  }
+
+  #begin(frame: SubscribedFrame): void {
+    const asked = this.#asked.get(frame.id)
+    this.#asked.delete(frame.id)
+    this.#yielding.delete(frame.channel)
+    const { channel, epoch, offset, recovered } = frame
+    if (asked === undefined || epoch === undefined || offset === undefined) return // ephemeral
+    const { positions, chain } = this.progress
+    const { position, last } = asked
+    positions.begin(channel, positionOf(frame, epoch, offset), (position ?? last) !== undefined)
+    if ((position ?? last) === undefined && isChannel(channel)) chain.begin(channel, offset)
+    if (position === undefined || recovered === undefined) return
+    const bounds = position.epoch === epoch ? { after: position.offset, upTo: offset } : {}
+    this.emit({ type: 'recovered', channel, recovered, ...bounds })
+  }
+
+  #take(frame: PublicationFrame): void {
+    const { channel, pattern = channel, offset, time } = frame
+    if (this.#yielding.has(pattern) || this.linkOf(frame) !== 'next') return
+    if (offset !== undefined) this.progress.positions.publication(pattern, offset, time)
+    this.take(frame)
+  }
+
+  #refuse({ id = 0, code, message, channel = this.#asked.get(id)?.channel }: ErrorFrame): void {
     const isSubscribe = this.#asked.delete(id)
     // A subscription that could not be made now is made by coming back, as a poll would.
     if (isSubscribe && isPassing(code)) return this.end({ code, message, retryable: true })
@@ -174,6 +253,15 @@ class WebSocketConnection extends SingleConnection {
     // The range is the policy, so a code that this client does not know is obeyed as well.
     const retryable = code < 4500 || code > 4999
     this.end({ code: reason || wordOf(code), message: `closed with ${code}`, retryable })
+  }
+}
+
+function positionOf({ time, verified }: SubscribedFrame, epoch: string, offset: number): Position {
+  return {
+    epoch,
+    offset,
+    ...(time !== undefined && { time }),
+    ...(verified !== undefined && { verified }),
   }
 }
 

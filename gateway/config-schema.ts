@@ -1,5 +1,6 @@
 /** The one schema of the configuration: every setting's name, type, default, bounds and help. */
 import type { Namespaces } from '../hub/namespaces.js'
+import type { RecoveryCosts } from '../hub/recovery-plan.js'
 import { limits } from '../shared/limits.js'
 import {
   anyText,
@@ -15,6 +16,7 @@ import {
   type Setting,
 } from './config-setting.js'
 import { namespacesSetting } from './config-namespaces.js'
+import { recoveryCostsSetting } from './config-recovery-costs.js'
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
@@ -69,6 +71,7 @@ export interface Config {
   readonly recoveryCountMax: number
   readonly recoveryBytesMax: number
   readonly recoveriesBytesMax: number
+  readonly recoveryCosts: Readonly<Record<'file' | 'memory', RecoveryCosts>>
   readonly patternChannelsMax: number
   readonly verifySeconds: number
   readonly browserRefusalsPerSecondMax: number
@@ -313,6 +316,7 @@ export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } 
     64 * gib,
     'payload bytes of all recoveries, read and not delivered yet',
   ),
+  recoveryCosts: recoveryCostsSetting,
   patternChannelsMax: integer(
     'TIDEGATE_PATTERN_CHANNELS_MAX',
     10_000,

@@ -32,5 +32,7 @@ function defaultOf({ fallback }: Setting<unknown>): string {
   if (fallback === undefined) return 'unset'
   if (Array.isArray(fallback) && fallback.length === 0) return 'unset'
   if (fallback instanceof Map) return '`{"default":{}}`'
+  // Whatever is left out of an object has its own default.
+  if (typeof fallback === 'object') return '`{}`'
   return `\`${String(fallback)}\``
 }

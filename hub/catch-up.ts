@@ -5,7 +5,7 @@ import type { DurableNamespace } from './durable-namespace.js'
 import { positionAfter, type Gap } from './gap.js'
 import { HeldPublications } from './held-publications.js'
 import type { Publication } from './publication.js'
-import { partOf, upToHead, type Read } from './read-outcome.js'
+import { liveFrom, partOf, upToHead, type Read } from './read-outcome.js'
 import { gapsOfChannel, gapsOfPattern } from './recovery-gaps.js'
 import type { RecoveryOutcome } from './recovery-request.js'
 import type { RecoveryRound, RoundOwner, Wanted } from './recovery-round.js'
@@ -271,10 +271,7 @@ export class CatchUp implements RoundOwner {
     const recovered = this.#wanted.kind === 'after' ? this.#isComplete : undefined
     const isEnded =
       interest.durable?.chain.isEnd === true && this.#backlog.length === 0 && this.#isComplete
-    const here = namespace.here(interest)
-    // A client may have got further on another node than this one has.
-    const isAhead = here === undefined || here.offset < this.#position.offset
-    const now = isAhead ? this.#position : here
+    const now = liveFrom(namespace.here(interest), this.#position, this.#backlog.at(-1))
     const position = this.#given?.goesTo(now) ?? now
     return { ok: true, isDurable: true, position, recovered, isEnded }
   }
@@ -362,7 +359,7 @@ export class CatchUp implements RoundOwner {
     const { interest } = subscription
     subscription.catchUp = undefined
     if (interest.pattern !== undefined) subscription.liveFrom = this.#position.offset
-    interest.catching?.delete(this)
+    interest.removeCatchUp(this)
     interest.join(subscription)
     if (interest.durable?.chain.isEnd === true) this.#tellEnd()
   }

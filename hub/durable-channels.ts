@@ -34,6 +34,9 @@ export interface ChannelsOwner {
   fell(subscription: Subscription, before: Link & { readonly seen: number }): void
 }
 
+/** Of most channels: shared, since there are many. */
+const noPatterns: readonly Interest[] = []
+
 export class DurableChannels {
   readonly #owner: ChannelsOwner
   readonly #channels = new Map<Channel, DurableChannel>()
@@ -145,7 +148,8 @@ export class DurableChannels {
   }
 
   #create(name: Channel): DurableChannel {
-    const patterns = [...this.#patterns].filter((pattern) => covers(pattern.name, name))
+    const covering = [...this.#patterns].filter((pattern) => covers(pattern.name, name))
+    const patterns = covering.length === 0 ? noPatterns : covering
     const channel = new DurableChannel(name, patterns)
     this.#channels.set(name, channel)
     this.#unowned += 1

@@ -5,7 +5,7 @@ import { DurableNamespace, type DurableLimits } from './durable-namespace.js'
 import { toPublication } from './durable-channels.js'
 import type { Clock } from './clock.js'
 import type { History, HistoryEvent, HistoryPublishResult, StoredPublication } from './history.js'
-import type { Namespaces } from './namespaces.js'
+import type { HistorySettings, Namespaces } from './namespaces.js'
 import type { Publication } from './publication.js'
 import { RecoveryBudget } from './recovery-budget.js'
 import type { RecoveryCosts } from './recovery-plan.js'
@@ -22,8 +22,8 @@ export interface DurableOptions {
     /** Bytes that all recoveries of the node hold at a time. */
     readonly recoveriesBytesMax: number
   }
-  /** What reading costs; measured defaults where it is absent. */
-  readonly costs?: RecoveryCosts
+  /** What reading costs, by storage; measured defaults where it is absent. */
+  readonly costs?: Readonly<Record<HistorySettings['storage'], RecoveryCosts>>
   readonly onEvent: (event: HistoryEvent | ({ readonly type: 'long_scan' } & LongScan)) => void
 }
 
@@ -76,7 +76,7 @@ export class DurableNamespaces {
         state: () => namespace.state(),
         storage: settings.storage,
         clock,
-        ...(costs !== undefined && { costs }),
+        ...(costs !== undefined && { costs: costs[settings.storage] }),
         onLongScan: (scan) => this.#onEvent({ type: 'long_scan', ...scan }),
         onError: (reason) => this.#onEvent({ type: 'error', reason }),
       })

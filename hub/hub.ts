@@ -145,7 +145,7 @@ export class Hub {
     if (subscription.isOver) return
     const { interest, catchUp } = subscription
     interest.remove(subscription)
-    if (catchUp !== undefined) interest.catching?.delete(catchUp)
+    if (catchUp !== undefined) interest.removeCatchUp(catchUp)
     catchUp?.cancel()
     if (subscription.keepsRecent || interest.namespace !== undefined) this.rings.use(interest)
     if (interest.users === 0) this.#linger.add(interest)

@@ -19,7 +19,7 @@ export class Interest {
   readonly namespace: DurableNamespace | undefined
   /** The live ones: a publication is handed to each of them. */
   readonly subscriptions: Subscription[] = []
-  /** Of durable subscriptions that are not live; undefined where there was none yet. */
+  /** Of durable subscriptions that are not live; undefined where there is none. */
   catching: Set<CatchUp> | undefined = undefined
   /** Subscriptions, live or not. */
   users = 0
@@ -93,5 +93,11 @@ export class Interest {
   addCatchUp(catchUp: CatchUp): void {
     this.catching ??= new Set()
     this.catching.add(catchUp)
+  }
+
+  /** An empty set costs as much as all the rest of a quiet channel. */
+  removeCatchUp(catchUp: CatchUp): void {
+    this.catching?.delete(catchUp)
+    if (this.catching?.size === 0) this.catching = undefined
   }
 }

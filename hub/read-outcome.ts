@@ -1,4 +1,5 @@
 /** What a round of a catch-up has read, and up to where that counts as looked at. */
+import type { Position } from '../shared/position.js'
 import type { Publication } from './publication.js'
 import type { RecoveryOutcome } from './recovery-request.js'
 
@@ -12,4 +13,16 @@ export function upToHead(outcome: Read): Read {
 /** Who comes back is given so much and no more; who is slow is given the rest in other rounds. */
 export function partOf(outcome: Read, given: readonly Publication[]): Read {
   return { ...outcome, isWhole: true, asOf: given.at(-1)?.offset ?? outcome.asOf }
+}
+
+/** Where live begins: for this node, or for a client that got further on another one. */
+export function liveFrom(
+  here: Position | undefined,
+  own: Position,
+  end: Publication | undefined,
+): Position {
+  const position = here === undefined || here.offset < own.offset ? own : here
+  // Without a time it says that nothing comes before it (PROTOCOL 14.2), but for a pattern.
+  if (end === undefined || end.pattern !== undefined || position.time !== undefined) return position
+  return { ...position, offset: end.offset, time: end.time }
 }

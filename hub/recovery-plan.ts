@@ -22,12 +22,12 @@ export interface RecoveryCosts {
 }
 
 const costs: RecoveryCosts = {
-  screenFixedUs: 150,
+  screenFixedUs: 90,
   screenPerChannelUs: 15,
-  readFixedUs: 150,
-  readPerMessageUs: 0.05,
+  readFixedUs: 100,
+  readPerMessageUs: 0.04,
   patternReadPerMessageUs: 2,
-  scanFixedUs: 2_000,
+  scanFixedUs: 4_000,
   scanPerMessageUs: 5,
   scanSpacing: 4,
   scanWaitMsMax: 400,
@@ -38,7 +38,7 @@ const costs: RecoveryCosts = {
 /** By the storage of the namespace: a store in memory walks slower than one in files. */
 export const recoveryCosts: Readonly<Record<'file' | 'memory', RecoveryCosts>> = {
   file: costs,
-  memory: { ...costs, readPerMessageUs: 0.4 },
+  memory: { ...costs, readPerMessageUs: 0.2 },
 }
 
 /** One channel or pattern of which everything from an offset on is wanted. */

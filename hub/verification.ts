@@ -27,8 +27,10 @@ export interface VerificationOwner {
   verifiedMoved(): void
 }
 
-/** Channels of one slice of a pass: what one screen holds. */
+/** Channels that are looked at together: what one screen holds, so that nobody notices. */
 const sliceSize = 1_024
+/** After an outage, when many have missed something: together they are worth one scan. */
+const urgentSliceSize = 20_000
 /** In a cluster a new interest takes a moment to reach every server. */
 const secondLookMs = 1_500
 const retryMs = 1_000
@@ -81,19 +83,23 @@ export class Verification {
     this.#cancelSecondLook = this.#owner.clock.after(secondLookMs, () => void this.#lookAgain())
   }
 
-  /** A pass over everything, now or after the one that is under way. */
-  async run(): Promise<void> {
+  /** A pass over everything, now or after the one that is under way: much may have been missed. */
+  run(): Promise<void> {
+    return this.#run(urgentSliceSize)
+  }
+
+  async #run(size: number): Promise<void> {
     if (this.#isClosed) return
     this.#again = this.#isRunning
     if (this.#isRunning) return
     this.#isRunning = true
     this.#cancelNext()
-    const isDone = this.#owner.canRead && (await this.#pass())
+    const isDone = this.#owner.canRead && (await this.#pass(size))
     this.#isRunning = false
     if (this.#isClosed) return
     if (this.#again) return this.run()
     const delayMs = isDone ? this.#owner.intervalMs : retryMs
-    this.#cancelNext = this.#owner.clock.after(delayMs, () => void this.run())
+    this.#cancelNext = this.#owner.clock.after(delayMs, () => void this.#run(sliceSize))
   }
 
   /** Resolves with the offset that it was looked at up to; undefined: that could not be done. */
@@ -122,7 +128,7 @@ export class Verification {
     return Math.max(chain.seen, this.verified) + 1
   }
 
-  async #pass(): Promise<boolean> {
+  async #pass(size: number): Promise<boolean> {
     const startedAt = this.#owner.clock.now()
     const { epoch } = this.#owner
     this.#leastBase = Infinity
@@ -130,8 +136,8 @@ export class Verification {
     if (state === undefined || this.#owner.learn(state) !== 'same') return false
     let asOf = state.last
     const channels = [...this.#channels.all].filter(({ chain }) => chain.hasBegun)
-    for (let at = 0; at < channels.length; at += sliceSize) {
-      const slice = channels.slice(at, at + sliceSize).map((channel) => this.repair(channel))
+    for (let at = 0; at < channels.length; at += size) {
+      const slice = channels.slice(at, at + size).map((channel) => this.repair(channel))
       for (const repaired of await Promise.all(slice)) {
         if (repaired === undefined) return false
         asOf = Math.min(asOf, repaired)
@@ -149,7 +155,8 @@ export class Verification {
     this.#verifiedAt = startedAt
     this.#owner.verifiedMoved()
     this.#channels.sweep()
-    return true
+    // A repair that had begun before may not have looked as far.
+    return this.verified >= state.last
   }
 
   async #lookAgain(): Promise<void> {

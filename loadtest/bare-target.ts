@@ -32,11 +32,12 @@ export async function startBareEngine(
     pid: child.pid as number,
     subject,
     envelopeBytes: 0,
+    isDurable: false,
     endpoint: (kind, waitSeconds) => ({
       port,
       path: paths[kind] + (waitSeconds === undefined ? '' : `?wait=${waitSeconds}`),
       secret: undefined,
-      channel: '',
+      permissions: {},
       opensWithFrame: false,
     }),
     collect: () => calls.call('collect'),

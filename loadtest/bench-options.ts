@@ -53,14 +53,15 @@ export function parseOptions(
 }
 
 function help(all: readonly Measurement[]): string {
-  const lines = all.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`)
+  const lines = all.map(({ name, summary }) => `  ${name.padEnd(15)} ${summary}`)
   return `npm run bench -- [options]
 
 Measures the gateway beside the bare engine (uWebSockets.js without anything of ours), each in a
-process of its own. Takes some 15 minutes; the machine should have nothing else to do.
+process of its own; and its durable channels, which the bare engine has not, by budgets. Takes some
+35 minutes; the machine should have nothing else to do.
 
   --only <name>   only this measurement; may be given several times
-  --small         a few hundred connections, under 90 s: shows that everything works, no more
+  --small         a few hundred connections, 2 minutes: shows that everything works, no more
   --calibrate     a second bare engine in the gateway's place: every ratio should be 1
   --out <file>    where the JSON goes (build/bench/bench.json)
   --help          this text

@@ -3,12 +3,20 @@ import { parseOptions, type BenchOptions } from './bench-options.js'
 import { Children } from './children.js'
 import { obstacle, readMachine, type Machine } from './machine.js'
 import type { Measurement, Row } from './measurement.js'
+import { channelsMemory } from './measurements/channels-memory.js'
 import { connections } from './measurements/connections.js'
 import { delay } from './measurements/delay.js'
+import { durableDelay } from './measurements/durable-delay.js'
 import { fanOut } from './measurements/fan-out.js'
 import { handshake } from './measurements/handshake.js'
+import { historyReads } from './measurements/history-reads.js'
 import { idleMemory } from './measurements/idle-memory.js'
 import { pollRound } from './measurements/poll-round.js'
+import { recoveryCosts } from './measurements/recovery-costs.js'
+import { recoveryLone } from './measurements/recovery-lone.js'
+import { recoveryQuiet } from './measurements/recovery-quiet.js'
+import { recoveryRing } from './measurements/recovery-ring.js'
+import { recoveryStorm } from './measurements/recovery-storm.js'
 import { startNats } from './nats-process.js'
 import { rootPath } from './paths.js'
 import { Publisher } from './publisher.js'
@@ -23,6 +31,14 @@ const measurements: readonly Measurement[] = [
   fanOut,
   delay,
   connections,
+  durableDelay,
+  recoveryStorm,
+  recoveryQuiet,
+  recoveryLone,
+  recoveryRing,
+  channelsMemory,
+  historyReads,
+  recoveryCosts,
 ]
 
 const startedAt = performance.now()
@@ -48,7 +64,10 @@ async function measure(options: BenchOptions, machine: Machine, children: Childr
     progress,
   })
   const rows: Row[] = []
-  for (const measurement of options.measurements) rows.push(...(await measurement.run(lab)))
+  for (const measurement of options.measurements) {
+    if (options.isCalibration && measurement.isGatewayOnly === true) continue
+    rows.push(...(await measurement.run(lab)))
+  }
   await publisher.close()
   return {
     startedAt: new Date(performance.timeOrigin).toISOString(),
@@ -58,6 +77,7 @@ async function measure(options: BenchOptions, machine: Machine, children: Childr
     machine,
     engine: lab.engine,
     rows,
+    notes: lab.notes,
   }
 }
 

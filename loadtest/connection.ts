@@ -25,7 +25,7 @@ export function openSocket(
   endpoint: Endpoint,
   serial: number,
   receive: (segment: Buffer) => void,
-  owner: ConnectionOwner,
+  owner: Pick<ConnectionOwner, 'ended'>,
 ): Socket {
   let reason = 'closed by the server'
   const socket = connect({
@@ -54,7 +54,8 @@ export function openSocket(
 export function requestHead(endpoint: Endpoint, sub: string): string {
   const head = `GET ${endpoint.path} HTTP/1.1\r\nHost: 127.0.0.1:${endpoint.port}\r\n`
   if (endpoint.secret === undefined) return head
-  return `${head}Authorization: Bearer ${mintToken(endpoint.secret, sub, endpoint.channel)}\r\n`
+  const token = mintToken(endpoint.secret, sub, endpoint.permissions)
+  return `${head}Authorization: Bearer ${token}\r\n`
 }
 
 const noBytes = Buffer.alloc(0)

@@ -1,9 +1,10 @@
 /** The load clients of one server: as many processes as its connections need. */
 import type { ChildProcess } from 'node:child_process'
 import type { Children } from './children.js'
-import type { LoadCalls, LoadCounts } from './load-client.js'
+import type { LoadCalls, LoadCounts, RecoverOutcome } from './load-client.js'
 import { scriptPath } from './paths.js'
 import { Remote } from './remote.js'
+import type { ChannelStart } from './stored-channels.js'
 import type { ConnectionKind, Endpoint } from './target.js'
 
 /** Below the 20,000 open files that one process usually may have. */
@@ -38,6 +39,32 @@ export class Fleet {
     })
   }
 
+  /** One more WebSocket, with all of these channels. */
+  async subscribe(endpoint: Endpoint, channels: readonly string[]): Promise<void> {
+    await this.#clients[0]?.call('subscribe', { endpoint, channels })
+  }
+
+  /** One WebSocket for each channel; resolves when each has exactly what it missed. */
+  async recover(
+    endpoint: Endpoint,
+    epoch: string,
+    starts: readonly ChannelStart[],
+  ): Promise<RecoverOutcome> {
+    const shares = split(starts.length, this.#clients.length)
+    const inFlight = Math.ceil(inFlightMax / this.#clients.length)
+    let from = 0
+    const parts = shares.map((share) => starts.slice(from, (from += share)))
+    const outcomes = await this.#all((client, i) =>
+      client.call('recover', { endpoint, epoch, starts: parts[i] ?? [], inFlight }),
+    )
+    return {
+      beganAtMicros: Math.min(...outcomes.map((one) => one.beganAtMicros)),
+      lastWelcomeAtMicros: Math.max(...outcomes.map((one) => one.lastWelcomeAtMicros)),
+      lastRecoveredAtMicros: Math.max(...outcomes.map((one) => one.lastRecoveredAtMicros)),
+      waits: joined(outcomes.map(({ waits }) => waits)),
+    }
+  }
+
   /** The sums; a connection that was lost is an error, because every figure would be wrong. */
   async counts(): Promise<LoadCounts> {
     const all = await this.#all((client) => client.call('counts'))
@@ -57,14 +84,7 @@ export class Fleet {
 
   /** All delays in µs, sorted. */
   async delays(): Promise<Uint32Array> {
-    const parts = await this.#all((client) => client.call('delays'))
-    const all = new Uint32Array(parts.reduce((total, part) => total + part.length, 0))
-    let at = 0
-    for (const part of parts) {
-      all.set(part, at)
-      at += part.length
-    }
-    return all.sort()
+    return joined(await this.#all((client) => client.call('delays')))
   }
 
   async close(): Promise<void> {
@@ -81,6 +101,16 @@ export class Fleet {
 }
 
 /** `count` in `parts` nearly equal shares. */
+function joined(parts: readonly Uint32Array[]): Uint32Array {
+  const all = new Uint32Array(parts.reduce((total, part) => total + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all.sort()
+}
+
 export function split(count: number, parts: number): readonly number[] {
   const share = Math.floor(count / parts)
   return Array.from({ length: parts }, (_, i) => share + (i < count % parts ? 1 : 0))

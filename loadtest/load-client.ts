@@ -3,8 +3,11 @@ import type { Socket } from 'node:net'
 import type { ConnectionOwner } from './connection.js'
 import { openEventStream } from './event-stream-client.js'
 import { openPoll } from './poll-client.js'
+import { openRecovering } from './recovering-client.js'
 import { answerCalls } from './remote.js'
 import { nowMicros, readStamp } from './stamp.js'
+import { openSubscribing } from './subscribing-client.js'
+import type { ChannelStart } from './stored-channels.js'
 import type { ConnectionKind, Endpoint } from './target.js'
 import { openWebSocket } from './web-socket-client.js'
 
@@ -14,6 +17,28 @@ export interface OpenOrder {
   readonly count: number
   /** Handshakes under way at a time: the engine's accept queue holds 512. */
   readonly inFlight: number
+}
+
+/** WebSockets that come back, one for each channel. */
+export interface RecoverOrder {
+  readonly endpoint: Endpoint
+  readonly epoch: string
+  readonly starts: readonly ChannelStart[]
+  readonly inFlight: number
+}
+
+export interface SubscribeOrder {
+  readonly endpoint: Endpoint
+  readonly channels: readonly string[]
+}
+
+/** Times of the machine's monotonic clock. */
+export interface RecoverOutcome {
+  readonly beganAtMicros: number
+  readonly lastWelcomeAtMicros: number
+  readonly lastRecoveredAtMicros: number
+  /** Of each client, from its `subscribe` to the last that it had missed; µs. */
+  readonly waits: Uint32Array
 }
 
 export interface LoadCounts {
@@ -30,6 +55,10 @@ export interface LoadCounts {
 export interface LoadCalls {
   /** Resolves when all are ready; rejects with the reason of the first that is refused. */
   open(order: OpenOrder): Promise<void>
+  /** One WebSocket with many channels; resolves when it has subscribed them. */
+  subscribe(order: SubscribeOrder): Promise<void>
+  /** Resolves when each has got exactly what it missed; rejects if one has not. */
+  recover(order: RecoverOrder): Promise<RecoverOutcome>
   counts(): LoadCounts
   /** Begins to record the delay of each publication, from its stamp. */
   record(): void
@@ -68,48 +97,108 @@ function countAnswer(): void {
   answers += 1
 }
 
-/** Opens one connection; `isReady` or `failed` is called once, later losses are counted. */
-function openOne(order: OpenOrder, isReady: () => void, failed: (reason: string) => void): void {
-  let wasReady = false
+/** One that is lost before it is ready fails; later losses are counted. */
+function open(
+  opener: (sub: string, serial: number, owner: ConnectionOwner) => Socket,
+  isReady: () => void,
+  failed: (reason: string) => void,
+): void {
   serial += 1
-  const owner: ConnectionOwner = {
-    ready: () => {
-      wasReady = true
-      isReady()
-    },
+  const socket = opener(`u${process.pid}-${serial}`, serial, {
+    ready: isReady,
     publication: countPublication,
     answered: countAnswer,
-    ended: (reason) => {
-      sockets.delete(socket)
-      if (sockets.size === 0) allClosed()
-      if (isClosing) return
-      lost += 1
-      lostReason ||= reason
-      if (!wasReady) failed(reason)
-    },
-  }
-  const socket = openers[order.kind](order.endpoint, `u${process.pid}-${serial}`, serial, owner)
+    // Of one that was ready nobody hears it any more.
+    ended: (reason) => ended(socket, reason, failed),
+  })
   sockets.add(socket)
 }
 
+/** Opens one after another, so many at a time; resolves when all are ready. */
+function openAll(
+  count: number,
+  inFlight: number,
+  openNext: (at: number, isReady: () => void, failed: (reason: string) => void) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let started = 0
+    let ready = 0
+    const failed = (reason: string): void => reject(new Error(reason))
+    const next = (): void => {
+      if (started === count) return
+      started += 1
+      openNext(started - 1, isReady, failed)
+    }
+    const isReady = (): void => {
+      ready += 1
+      if (ready === count) resolve()
+      else next()
+    }
+    for (let i = 0; i < inFlight; i += 1) next()
+  })
+}
+
+async function recover(order: RecoverOrder): Promise<RecoverOutcome> {
+  const { starts, inFlight } = order
+  const outcome = {
+    beganAtMicros: nowMicros(),
+    lastWelcomeAtMicros: 0,
+    lastRecoveredAtMicros: 0,
+    waits: new Uint32Array(starts.length),
+  }
+  let recovered = 0
+  await new Promise<void>((resolve, reject) => {
+    const opened = openAll(starts.length, inFlight, (at, isReady, failed) =>
+      recoverOne(order, starts[at] as ChannelStart, isReady, failed, (waitedMicros) => {
+        outcome.waits[recovered] = waitedMicros
+        recovered += 1
+        if (recovered < starts.length) return
+        outcome.lastRecoveredAtMicros = nowMicros()
+        resolve()
+      }),
+    )
+    opened.then(() => (outcome.lastWelcomeAtMicros = nowMicros()), reject)
+  })
+  return outcome
+}
+
+/** What goes wrong at any time before it has everything ends the order. */
+function recoverOne(
+  { endpoint, epoch }: RecoverOrder,
+  start: ChannelStart,
+  isReady: () => void,
+  failed: (reason: string) => void,
+  recovered: (waitedMicros: number) => void,
+): void {
+  const opener = (sub: string, serial: number, owner: ConnectionOwner): Socket =>
+    openRecovering(endpoint, sub, serial, epoch, start, { ...owner, recovered })
+  open(opener, isReady, failed)
+}
+
+/** A loss that nobody wanted is counted, and told. */
+function ended(socket: Socket, reason: string, failed: (reason: string) => void): void {
+  sockets.delete(socket)
+  if (sockets.size === 0) allClosed()
+  if (isClosing) return
+  lost += 1
+  lostReason ||= reason
+  failed(reason)
+}
+
 answerCalls<LoadCalls>({
-  open: (order) =>
-    new Promise((resolve, reject) => {
-      let started = 0
-      let ready = 0
-      const failed = (reason: string): void => reject(new Error(reason))
-      const next = (): void => {
-        if (started === order.count) return
-        started += 1
-        openOne(order, isReady, failed)
-      }
-      const isReady = (): void => {
-        ready += 1
-        if (ready === order.count) resolve()
-        else next()
-      }
-      for (let i = 0; i < order.inFlight; i += 1) next()
-    }),
+  open: ({ kind, endpoint, count, inFlight }) =>
+    openAll(count, inFlight, (_at, isReady, failed) =>
+      open((...all) => openers[kind](endpoint, ...all), isReady, failed),
+    ),
+  subscribe: ({ endpoint, channels }) =>
+    openAll(1, 1, (_at, isReady, failed) =>
+      open(
+        (sub, serial, owner) => openSubscribing(endpoint, sub, serial, channels, owner),
+        isReady,
+        failed,
+      ),
+    ),
+  recover,
   counts: () => ({ open: sockets.size, lost, lostReason, publications, frameBytes, answers }),
   record: () => {
     recorded = new Uint32Array(delaysMax)

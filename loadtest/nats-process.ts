@@ -1,7 +1,6 @@
 /** A real nats-server on a port of its own choice. */
 import type { ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Children } from './children.js'
 import { rootPath } from './paths.js'
@@ -15,18 +14,23 @@ export interface NatsServer {
   stop(): Promise<void>
 }
 
-export async function startNats(children: Children): Promise<NatsServer> {
+/** With a JetStream, which keeps its files in a folder of its own, or without. */
+export async function startNats(
+  children: Children,
+  hasJetStream: boolean = false,
+): Promise<NatsServer> {
   const built = rootPath('.cache/servers/nats-server')
   const command = existsSync(built) ? built : 'nats-server'
-  const folder = mkdtempSync(join(tmpdir(), 'tidegate-bench-'))
+  const folder = children.ownFolder()
   const flags = ['--addr', '127.0.0.1', '--port', '-1', '--ports_file_dir', folder]
+  if (hasJetStream) flags.push('--jetstream', '--store_dir', join(folder, 'store'))
   const child = children.start(command, flags, { stdio: 'ignore' })
-  try {
-    const url = await findUrl(child, folder)
-    return { url, pid: child.pid as number, stop: () => children.stop(child) }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+  const url = await findUrl(child, folder)
+  const stop = async (): Promise<void> => {
+    await children.stop(child)
+    children.removeFolder(folder)
   }
+  return { url, pid: child.pid as number, stop }
 }
 
 async function findUrl(child: ChildProcess, folder: string): Promise<string> {

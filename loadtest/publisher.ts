@@ -1,5 +1,6 @@
 /** The domain service of the benchmark: publishes stamped payloads over NATS at a chosen pace. */
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { Acks } from './acks.js'
 import { nowMicros, stampedPayload } from './stamp.js'
 import { pause } from './wait.js'
 
@@ -14,13 +15,17 @@ export interface Pace {
   readonly perTick: number
   readonly ticksPerSecond: number
   readonly ticks: number
+  /** Into a stream: each is acknowledged, and the acks are waited for at the end. */
+  readonly isStored?: boolean
 }
 
 export class Publisher {
   readonly #connection: NatsConnection
+  readonly #acks: Acks
 
   private constructor(connection: NatsConnection) {
     this.#connection = connection
+    this.#acks = new Acks(connection)
   }
 
   static async connect(url: string): Promise<Publisher> {
@@ -36,13 +41,15 @@ export class Publisher {
       const due = 1 + Math.floor(((performance.now() - startedAt) / 1000) * pace.ticksPerSecond)
       for (; ticks < Math.min(due, pace.ticks); ticks += 1) {
         for (let i = 0; i < pace.perTick; i += 1) {
-          this.#connection.publish(pace.subject, stampedPayload(bytes, nowMicros()))
+          const options = pace.isStored === true ? { reply: this.#acks.expect() } : {}
+          this.#connection.publish(pace.subject, stampedPayload(bytes, nowMicros()), options)
         }
       }
       const nextMs = (ticks / pace.ticksPerSecond) * 1000 - (performance.now() - startedAt)
       await pause(Math.max(1, Math.floor(nextMs)))
     }
     await this.#connection.flush()
+    await this.#acks.atMost(0)
     return ticks * pace.perTick
   }
 

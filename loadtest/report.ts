@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Machine } from './machine.js'
-import { isWithinBudget, ratioOf, type Row } from './measurement.js'
+import { besideOf, isWithinBudget, ratioOf, ratiosOf, type Row } from './measurement.js'
 import { median } from './percentiles.js'
 import { formatTable } from './table.js'
 
@@ -16,16 +16,28 @@ export interface Run {
   /** The bare engine's package and binary. */
   readonly engine: string
   readonly rows: readonly Row[]
+  /** What else was found. */
+  readonly notes: readonly string[]
 }
 
-/** A small run shows its figures only: ratios and budgets of so little load mean nothing. */
+/**
+ * One table for each thing that figures stand beside. A small run shows its figures only: ratios
+ * and budgets of so little load mean nothing.
+ */
 export function formatRun(run: Run): string {
-  const columns = run.isSmall ? figures(run) : [...figures(run), ...comparisons]
-  const rows = run.rows.map((row) => columns.map((column) => column.cell(row)))
-  return formatTable(
-    columns.map((column) => column.title),
-    rows,
-  )
+  const tables = new Map<string | undefined, Row[]>()
+  for (const row of run.rows) {
+    const name = besideOf(row)?.name
+    tables.set(name, [...(tables.get(name) ?? []), row])
+  }
+  const texts = [...tables].map(([name, rows]) => {
+    const columns = columnsOf(run, name)
+    return formatTable(
+      columns.map((column) => column.title),
+      rows.map((row) => columns.map((column) => column.cell(row))),
+    )
+  })
+  return [...texts, ...run.notes].join('\n\n')
 }
 
 export function writeRun(path: string, run: Run): void {
@@ -33,7 +45,7 @@ export function writeRun(path: string, run: Run): void {
   const rows = run.rows.map((row) => ({
     ...row,
     gatewayMedian: median(row.gateway),
-    bareMedian: median(row.bare),
+    besideMedian: medianBeside(row),
     ratio: ratioOf(row),
     isWithinBudget: isWithinBudget(row),
   }))
@@ -45,24 +57,35 @@ interface Column {
   readonly cell: (row: Row) => string
 }
 
-function figures(run: Run): readonly Column[] {
-  return [
+function columnsOf(run: Run, beside: string | undefined): readonly Column[] {
+  const columns: Column[] = [
     { title: 'median of the rounds', cell: (row) => row.what },
-    { title: run.measured, cell: (row) => figure(median(row.gateway), row.unit) },
-    { title: 'bare engine', cell: (row) => figure(median(row.bare), row.unit) },
+    {
+      title: beside === 'bare engine' ? run.measured : 'gateway',
+      cell: (row) => figure(median(row.gateway), row.unit),
+    },
   ]
+  if (beside !== undefined) {
+    columns.push({ title: beside, cell: (row) => figure(medianBeside(row) ?? NaN, row.unit) })
+  }
+  if (run.isSmall) return columns
+  if (beside !== undefined) columns.push(...comparisons)
+  return [...columns, { title: 'budget', cell: budgetText }, { title: '', cell: verdict }]
 }
 
 const comparisons: readonly Column[] = [
-  { title: 'ratio', cell: (row) => ratioOf(row).toFixed(2) },
+  { title: 'ratio', cell: (row) => ratioOf(row)?.toFixed(2) ?? '' },
   { title: 'spread', cell: spread },
-  { title: 'budget', cell: budgetText },
-  { title: '', cell: verdict },
 ]
+
+function medianBeside(row: Row): number | undefined {
+  const beside = besideOf(row)
+  return beside && median(beside.values)
+}
 
 /** Smallest and largest ratio of a round: how much a single one may be trusted. */
 function spread(row: Row): string {
-  const ratios = row.gateway.map((value, round) => value / (row.bare[round] as number))
+  const ratios = ratiosOf(row)
   return `${Math.min(...ratios).toFixed(2)}-${Math.max(...ratios).toFixed(2)}`
 }
 
@@ -79,6 +102,6 @@ function verdict(row: Row): string {
 }
 
 function figure(value: number, unit: Row['unit']): string {
-  const digits = unit === 'B' ? 0 : 2
+  const digits = unit === 'B' || unit === '/s' ? 0 : 2
   return `${value.toFixed(digits)} ${unit}`
 }

@@ -20,6 +20,8 @@ export interface LabOptions {
 export class SideBySide implements Lab {
   readonly sizes: Sizes
   readonly publisher: Publisher
+  readonly children: Children
+  readonly notes: string[] = []
   /** Package and binary of the bare engine, once it has been started. */
   engine = ''
   readonly #options: LabOptions
@@ -28,10 +30,15 @@ export class SideBySide implements Lab {
     this.#options = options
     this.sizes = options.sizes
     this.publisher = options.publisher
+    this.children = options.children
   }
 
   progress(text: string): void {
     this.#options.progress(text)
+  }
+
+  note(text: string): void {
+    this.notes.push(text)
   }
 
   /** After a failure nothing is ended here: the run is over, and its children end with it. */

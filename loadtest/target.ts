@@ -6,6 +6,7 @@ import { scriptPath } from './paths.js'
 import { cpuNs, memoryOf } from './proc-stat.js'
 import type { HeapUse, ServerCalls } from './preload.js'
 import { Remote } from './remote.js'
+import type { Permissions } from './token.js'
 import { pause, waitFor } from './wait.js'
 
 export type ConnectionKind = 'websocket' | 'sse' | 'poll'
@@ -16,20 +17,25 @@ export interface Endpoint {
   readonly path: string
   /** With a secret every connection brings a token of its own. */
   readonly secret: string | undefined
-  readonly channel: string
+  readonly permissions: Permissions
   /** A WebSocket is open with the server's first frame (`welcome`), or with the 101 itself. */
   readonly opensWithFrame: boolean
 }
 
-export interface Target {
+export interface ServerProcess {
   readonly name: string
   readonly pid: number
+  collect(): Promise<HeapUse>
+  stop(): Promise<void>
+}
+
+export interface Target extends ServerProcess {
   /** Where to publish on NATS, and how many bytes the server's frames have beside the payload. */
   readonly subject: string
   readonly envelopeBytes: number
+  /** What is published there is stored, and acknowledged. */
+  readonly isDurable: boolean
   endpoint(kind: ConnectionKind, waitSeconds?: number): Endpoint
-  collect(): Promise<HeapUse>
-  stop(): Promise<void>
 }
 
 /** What a target is started with. */
@@ -53,7 +59,7 @@ const quietShare = 0.03
 const quietLimitMs = 60_000
 
 /** Waits until a server has nothing left to do: under 3 % of one CPU, three times in a row. */
-export async function untilQuiet(target: Target): Promise<void> {
+export async function untilQuiet(target: ServerProcess): Promise<void> {
   let quiet = 0
   await waitFor(
     `the ${target.name} to become quiet`,
@@ -74,7 +80,7 @@ export async function untilQuiet(target: Target): Promise<void> {
  * Resident bytes of a server that is quiet and holds no garbage. V8 gives pages back some 9 s after
  * the last activity, all at once, so only a reading after that rest means the same every time.
  */
-export async function settledMemory(target: Target, restSeconds: number): Promise<number> {
+export async function settledMemory(target: ServerProcess, restSeconds: number): Promise<number> {
   await untilQuiet(target)
   await target.collect()
   await pause(restSeconds * 1000)

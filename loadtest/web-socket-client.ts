@@ -17,26 +17,47 @@ const upgradeHeaders = [
   '\r\n',
 ].join('\r\n')
 
+/** Counts what comes. */
 export function openWebSocket(
   endpoint: Endpoint,
   sub: string,
   serial: number,
   owner: ConnectionOwner,
 ): Socket {
-  const collected = new Collected()
-  const reader = new WebSocketReader()
-  let isUpgraded = false
   let isReady = false
-
   const ready = (): void => {
     isReady = true
     owner.ready()
   }
+  const text: TextHandler = (bytes, start, end) => {
+    if (!isReady) ready()
+    else if (end - start >= publicationBytesMin) owner.publication(bytes, start, end)
+  }
+  const upgraded = (): void => {
+    if (!endpoint.opensWithFrame) ready()
+  }
+  return openTexts(endpoint, sub, serial, owner, text, upgraded)
+}
+
+/** `start` and `end` bound a text frame's payload within `bytes`, valid only during the call. */
+type TextHandler = (bytes: Buffer, start: number, end: number) => void
+
+/** Hands over every text frame; what is thrown there ends the connection. */
+export function openTexts(
+  endpoint: Endpoint,
+  sub: string,
+  serial: number,
+  owner: Pick<ConnectionOwner, 'ended'>,
+  text: TextHandler,
+  upgraded: () => void = () => {},
+): Socket {
+  const collected = new Collected()
+  const reader = new WebSocketReader()
+  let isUpgraded = false
 
   const frame = (code: number, bytes: Buffer, start: number, end: number): void => {
     if (code === opcode.text) {
-      if (!isReady) ready()
-      else if (end - start >= publicationBytesMin) owner.publication(bytes, start, end)
+      text(bytes, start, end)
     } else if (code === opcode.ping) {
       socket.write(controlFrame(opcode.pong, bytes.subarray(start, end)))
     } else if (code === opcode.close) {
@@ -52,7 +73,7 @@ export function openWebSocket(
     if (head === undefined) return
     if (head.status !== 101) throw new Error(`upgrade refused: ${collected.bytes.toString()}`)
     isUpgraded = true
-    if (!endpoint.opensWithFrame) ready()
+    upgraded()
     const rest = collected.bytes.subarray(head.bytes)
     collected.clear()
     reader.read(rest, frame)

@@ -54,3 +54,12 @@ function readFrame(bytes: Buffer, start: number, handle: FrameHandler): number |
 export function controlFrame(code: number, payload: Buffer): Buffer {
   return Buffer.concat([Buffer.from([0x80 | code, 0x80 | payload.length, 0, 0, 0, 0]), payload])
 }
+
+/** A client's text frame, the mask as above. */
+export function textFrame(text: string): Buffer {
+  const payload = Buffer.from(text)
+  const { length } = payload
+  if (length > 65_535) throw new Error(`a frame of ${length} bytes was not expected`)
+  const size = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.from([0x81, ...size, 0, 0, 0, 0]), payload])
+}

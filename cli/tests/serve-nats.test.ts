@@ -48,10 +48,10 @@ test('what is published over NATS is printed by who tails a node', async (t) => 
   const token = await mint(t, '--subscribe', 'news')
   const tail = tidegate(t, ['tail', 'news', '--url', url, '--token', token])
   await tail.until('the welcome', ({ stderr }) => stderr.includes('Connected.'))
-  const byOption = tidegate(t, ['publish', 'news', '{"n":1}', '--nats', nats.url])
+  const byOption = tidegate(t, ['publish', 'news', '{"n":1}', '--nats', nats.url], ephemeral)
   assert.equal(await byOption.exit(), 0, byOption.stderr)
   const args = ['publish', 'news', 'two', '--content-type', 'text/plain']
-  const bySetting = tidegate(t, args, { TIDEGATE_NATS_URL: nats.url })
+  const bySetting = tidegate(t, args, { ...ephemeral, TIDEGATE_NATS_URL: nats.url })
   assert.equal(await bySetting.exit(), 0, bySetting.stderr)
   await tail.until('both lines', ({ stdout }) => stdout.split('\n').length === 3)
   assert.match(tail.stdout, /^\S+ news \{"n":1\}\n\S+ news two\n$/)

@@ -31,7 +31,7 @@ function openStream(href: string): EventStream {
   }
 }
 
-async function connect(t: TestContext, status = 200, cursor?: string) {
+async function connect(t: TestContext, status = 200, cursor?: string, last?: number) {
   const asked: Asked[] = []
   const { url } = await startHttp(t, (request, response) => {
     response.writeHead(status, { 'content-type': 'text/event-stream' })
@@ -42,7 +42,13 @@ async function connect(t: TestContext, status = 200, cursor?: string) {
   const heard = new HeardEvents()
   const transport = new EventStreamTransport(clock, openStream)
   const token = () => Promise.resolve('secret')
-  const request = { url, token, channels: ['a', 'b'], ...(cursor !== undefined && { cursor }) }
+  const request = {
+    url,
+    token,
+    channels: ['a', 'b'],
+    ...(cursor !== undefined && { cursor }),
+    ...(last !== undefined && { last }),
+  }
   const connection = transport.open(request, heard.take)
   t.after(() => connection.close())
   await until(() => asked.length > 0)
@@ -68,9 +74,52 @@ test('welcome, publications and gaps are heard, and the id is the cursor', async
   assert.equal(connection.cursor, 'c2')
 })
 
+test('the newest so many are asked for, and a gap has its bounds', async (t) => {
+  const { asked, heard, say } = await connect(t, 200, undefined, 5)
+  assert.equal(asked[0]?.url.searchParams.get('last'), '5')
+  say('event: gap\ndata: {"channel":"b","after":12,"before":40,"reason":"expired"}\n\n')
+  const bounds = { after: 12, before: 40, reason: 'expired' }
+  assert.deepEqual(await heard.next('gap'), { type: 'gap', channel: 'b', ...bounds })
+})
+
+test('a publication that comes again is heard once', async (t) => {
+  const { heard, connection, say } = await connect(t)
+  say('id: c1\ndata: {"channel":"a","offset":7,"time":5,"data":1}\n\n')
+  say('id: c2\ndata: {"channel":"a","offset":7,"time":5,"data":1}\n\n')
+  say('id: c3\ndata: {"channel":"a","offset":9,"previous":7,"time":5,"data":2}\n\n')
+  await heard.next('publication', 2)
+  assert.deepEqual(
+    heard.of('publication').map(({ publication }) => publication.data),
+    [1, 2],
+  )
+  assert.equal(connection.cursor, 'c3')
+})
+
+test('where something is missing the stream ends, at the cursor before', async (t) => {
+  const { heard, connection, say } = await connect(t)
+  say('id: c1\ndata: {"channel":"a","offset":7,"time":5,"data":1}\n\n')
+  say('id: c2\ndata: {"channel":"a","offset":12,"previous":9,"time":5,"data":2}\n\n')
+  const closed = await heard.next('closed')
+  assert.deepEqual([closed.code, closed.retryable], ['chain_broken', true])
+  assert.equal(connection.cursor, 'c1')
+  assert.equal(heard.of('publication').length, 1)
+})
+
+test('when all channels have ended there is nothing to come back for', async (t) => {
+  const { heard, say } = await connect(t)
+  say('event: welcome\ndata: {"subscriptions":["a","b"]}\n\n')
+  say('event: ended\nid: c1\ndata: {"channel":"b"}\n\n')
+  assert.deepEqual(await heard.next('ended'), { type: 'ended', channel: 'b' })
+  assert.deepEqual(heard.of('closed'), [])
+  say('event: ended\nid: c2\ndata: {"channel":"a"}\n\n')
+  const closed = await heard.next('closed')
+  assert.deepEqual([closed.code, closed.retryable], ['ended', false])
+})
+
 test('after a problem the EventSource comes back by itself, with its last id', async (t) => {
   const { asked, heard, say } = await connect(t)
-  say('event: welcome\ndata: {}\n\nid: c3\ndata: {"channel":"a","time":5,"data":1}\n\n')
+  say('event: welcome\ndata: {"subscriptions":["a"]}\n\n')
+  say('id: c3\ndata: {"channel":"a","time":5,"data":1}\n\n')
   say('event: problem\ndata: {"code":"draining","detail":"leaving"}\n\n')
   asked[0]?.response.end()
   const problem = await heard.next('problem')

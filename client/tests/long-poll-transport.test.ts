@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { LongPollTransport, longPollPace, shortPollPace } from '../long-poll-transport.js'
 import { FakeClock } from './fake-clock.js'
 import { HeardEvents } from './heard-events.js'
@@ -87,8 +87,79 @@ test('a gap that an answer reports is heard before the publications after it', a
   t.after(() => connection.close())
   await heard.next('publication')
   const types = heard.all.map((event) => event.type).filter((type) => type !== 'wire')
-  assert.deepEqual(types.slice(0, 2), ['gap', 'publication'])
+  assert.deepEqual(types.slice(0, 4), ['welcome', 'recovered', 'gap', 'publication'])
   assert.equal(heard.of('gap')[0]?.reason, 'other_node')
+  assert.deepEqual(heard.of('recovered')[0], { type: 'recovered', channel: 'a', recovered: false })
+})
+
+/** What is heard, without the wire, of a short poll whose answers are these. */
+async function hearAnswers(t: TestContext, answers: readonly object[], last?: number) {
+  const bodies: unknown[] = []
+  const { url } = await startHttp(t, (request, response) => {
+    void readBody(request).then((body) => {
+      const answer = answers[bodies.push(body) - 1]
+      if (answer !== undefined) answerJson(response, answer, 'cursor' in answer ? 200 : 204)
+    })
+  })
+  const clock = new FakeClock()
+  const heard = new HeardEvents()
+  const transport = new LongPollTransport({ waitSeconds: 1, intervalMs: 0 }, clock)
+  const request = { url, token, channels: ['a'], ...(last !== undefined && { last }) }
+  const connection = transport.open(request, heard.take)
+  t.after(() => connection.close())
+  const news = () => heard.all.filter(({ type }) => type !== 'wire')
+  return { heard, news, bodies, connection }
+}
+
+test('a gap is heard at its place among the publications of its channel', async (t) => {
+  const of = (channel: string, offset: number, previous: number) => {
+    return { channel, offset, previous, time: 5, data: offset }
+  }
+  const { heard, news } = await hearAnswers(t, [
+    {
+      cursor: 'c',
+      publications: [of('b', 50, 0), of('a', 3, 0), of('a', 4, 3), of('a', 9, 7)],
+      gaps: [{ channel: 'a', reason: 'recovery_limit', after: 4, before: 8 }],
+      recovered: {},
+    },
+  ])
+  await heard.next('publication', 4)
+  const order = news().map((event) => {
+    return event.type === 'publication' ? event.publication.data : event.type
+  })
+  assert.deepEqual(order, ['welcome', 50, 3, 4, 'gap', 9])
+})
+
+test('what ended is told once, and 204 says that there is nothing to come back for', async (t) => {
+  const { news, heard, bodies } = await hearAnswers(
+    t,
+    [
+      { cursor: 'c1', publications: [], ended: ['a'], recovered: { a: true } },
+      { cursor: 'c2', publications: [], ended: ['a'], recovered: { a: true } },
+      {},
+    ],
+    7,
+  )
+  const closed = await heard.next('closed')
+  assert.deepEqual([closed.code, closed.retryable], ['ended', false])
+  const types = news().map(({ type }) => type)
+  assert.deepEqual(types, ['welcome', 'recovered', 'ended', 'closed'])
+  assert.deepEqual(bodies[0], { channels: ['a'], last: 7, wait: 0 })
+})
+
+test('an answer in which something is missing ends it, to be asked for again', async (t) => {
+  const of = (offset: number, previous: number) => ({ channel: 'a', offset, previous, time: 5 })
+  const { news, heard, connection } = await hearAnswers(t, [
+    { cursor: 'c1', publications: [of(3, 0)] },
+    { cursor: 'c2', publications: [of(3, 0), of(9, 7)] },
+  ])
+  const closed = await heard.next('closed')
+  assert.deepEqual([closed.code, closed.retryable], ['chain_broken', true])
+  assert.equal(connection.cursor, 'c1')
+  assert.deepEqual(
+    news().map(({ type }) => type),
+    ['welcome', 'publication', 'closed'],
+  )
 })
 
 const refusals = [

@@ -106,6 +106,16 @@ test('the next connection starts at the cursor where the last one ended', () => 
   assert.equal(connection.cursor, 'c7')
 })
 
+test('the next connection knows what the ones before it have got', () => {
+  const { transport, clock, open } = start()
+  open()
+  transport.requests[0]?.progress?.chain.begin('a', 7)
+  transport.say(lost)
+  clock.advance(1_000)
+  const { chain } = transport.requests[1]?.progress ?? {}
+  assert.equal(chain?.check({ channel: 'a', offset: 7 }), 'duplicate')
+})
+
 test('close() ends the connection, and the wait for the next', () => {
   const { transport, clock, open } = start()
   open().close()

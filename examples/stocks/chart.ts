@@ -10,6 +10,8 @@ const stepsMax = 84
 /** How far beyond the right edge the newest point may be while the chart glides after it. */
 const overhangPx = 8
 const easeMs = 140
+/** How long what was recovered is drawn in another tint. */
+const tintMs = 8_000
 /** Further away than this the chart jumps in place of gliding. */
 const glideStepsMax = 12
 
@@ -22,6 +24,8 @@ export class Chart {
   /** The step at the right edge; glides after the newest one. */
   #edge: number | undefined
   #drawnAt = 0
+  /** What was recovered after this absence is tinted for a while. */
+  #tinted = { absence: 0, until: 0 }
   #width = 0
   #height = 0
 
@@ -39,12 +43,18 @@ export class Chart {
     this.#svg.setAttribute('viewBox', `0 0 ${this.#width} ${this.#height}`)
   }
 
+  /** Tints what was missed in this absence, for a few seconds. */
+  tint(absence: number, now: number): void {
+    this.#tinted = { absence, until: now + tintMs }
+  }
+
   /** Draws what is known now. True: it is still gliding and wants another frame. */
   draw(now: number, isStill: boolean): boolean {
     const target = this.#history.latestStep
     if (target === undefined || this.#width === 0) return false
     this.#edge = isStill ? target : this.#glide(target, now)
     this.#drawnAt = now
+    this.#svg.classList.toggle('tinted', now < this.#tinted.until)
     const steps = this.#stepsShown()
     const frame = { left: 38, right: this.#width - 62, top: 10, bottom: this.#height - 24 }
     const toX = stepScale(frame, this.#edge, steps)
@@ -56,6 +66,7 @@ export class Chart {
       const points = this.#history.lines.get(line.symbol) ?? []
       line.draw(
         points.filter((point) => point.step >= first),
+        this.#tinted.absence,
         toX,
         axis.toY,
       )
@@ -133,6 +144,7 @@ class LineView {
   /** Where the newest price is drawn; undefined while none is in sight. */
   end: { readonly x: number; readonly y: number } | undefined
   readonly #group: SVGGElement
+  readonly #recovered: SVGElement
   readonly #path: SVGElement
   readonly #dot: SVGElement
   readonly #label: SVGElement
@@ -140,6 +152,7 @@ class LineView {
   constructor(svg: SVGSVGElement, symbol: string) {
     this.symbol = symbol
     this.#group = append(svg, 'g', `line series-${symbol}`)
+    this.#recovered = append(this.#group, 'path', 'recovered')
     this.#path = append(this.#group, 'path', 'stroke')
     this.#dot = append(this.#group, 'circle', 'dot')
     this.#label = append(this.#group, 'text', 'name')
@@ -147,9 +160,13 @@ class LineView {
     this.#label.textContent = symbol
   }
 
-  draw(points: readonly PricePoint[], toX: Scale, toY: Scale): void {
+  draw(points: readonly PricePoint[], absence: number, toX: Scale, toY: Scale): void {
     const pieces = unbroken(points)
-    this.#path.setAttribute('d', pieces.map((piece) => lineOf(piece, toX, toY)).join(''))
+    const draw = (some: readonly PricePoint[][]) => {
+      return some.map((piece) => lineOf(piece, toX, toY)).join('')
+    }
+    this.#path.setAttribute('d', draw(pieces))
+    this.#recovered.setAttribute('d', draw(pieces.map((piece) => filled(piece, absence))))
     const last = points.at(-1)
     this.end = last && { x: toX(last.step), y: toY(last.price) }
     this.#group.classList.toggle('empty', last === undefined)
@@ -163,7 +180,16 @@ class LineView {
   }
 }
 
+/** What came after this absence, with the point before it. */
+function filled(points: readonly PricePoint[], absence: number): PricePoint[] {
+  if (absence === 0) return []
+  return points.filter((point, at) => {
+    return point.absence === absence || points[at + 1]?.absence === absence
+  })
+}
+
 function lineOf(points: readonly PricePoint[], toX: Scale, toY: Scale): string {
+  if (points.length === 0) return ''
   const corners = points.map(({ step, price }) => `${fixed(toX(step))} ${fixed(toY(price))}`)
   return `M${corners.join('L')}`
 }

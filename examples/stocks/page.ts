@@ -1,22 +1,32 @@
 /** The demo page: live prices over a transport of the reader's choice. */
 import { EventStreamTransport } from '../../client/event-stream-transport.js'
+import { gapSentence } from '../../client/gap-sentence.js'
 import { LongPollTransport, longPollPace, shortPollPace } from '../../client/long-poll-transport.js'
 import { stayConnected } from '../../client/stay-connected.js'
-import type { Connection, ConnectionEvent, Transport } from '../../client/transport.js'
+import type { Connection, ConnectionEvent, Publication, Transport } from '../../client/transport.js'
 import { WebSocketTransport } from '../../client/websocket-transport.js'
+import { AbsenceMeter } from './absence.js'
 import { Chart } from './chart.js'
 import { DelayTable } from './delay-table.js'
 import { PriceHistory } from './price-history.js'
 import { PriceList } from './price-list.js'
-import { isStockPrice, stockSymbols, type StockPrice } from './stock-price.js'
+import { RecoveryPanel } from './recovery-panel.js'
+import { isStockPrice, stockSymbols } from './stock-price.js'
 import { WirePane } from './wire-pane.js'
 
-const transports: Readonly<Record<string, Transport>> = {
-  websocket: new WebSocketTransport(),
-  'event-stream': new EventStreamTransport(),
-  'long-poll': new LongPollTransport(longPollPace),
-  'short-poll': new LongPollTransport(shortPollPace),
+interface Choice {
+  readonly transport: Transport
+  readonly label: string
 }
+
+const websocket: Choice = { transport: new WebSocketTransport(), label: 'WebSocket' }
+const choices: Readonly<Record<string, Choice>> = {
+  websocket,
+  'event-stream': { transport: new EventStreamTransport(), label: 'SSE' },
+  'long-poll': { transport: new LongPollTransport(longPollPace), label: 'long-poll' },
+  'short-poll': { transport: new LongPollTransport(shortPollPace), label: 'short-poll' },
+}
+const channels = stockSymbols.map((symbol) => `stocks.${symbol}`)
 
 const history = new PriceHistory(stockSymbols)
 const svg = find<SVGSVGElement>('#chart')
@@ -24,12 +34,17 @@ const chart = new Chart(svg, history)
 const prices = new PriceList(find('#prices'), stockSymbols)
 const delays = new DelayTable(find<HTMLTableElement>('#delays'))
 const wire = new WirePane(find('#wire'), find<HTMLButtonElement>('#wire-pause'))
+const recovery = new RecoveryPanel(find('#recovery'), channels)
 const status = find('#status')
-const notice = find('#notice')
+const network = find<HTMLButtonElement>('#network')
 const stillness = matchMedia('(prefers-reduced-motion: reduce)')
+const absences = new AbsenceMeter()
 
+let choice = websocket
+/** Undefined: the reader has gone offline. */
 let connection: Connection | undefined
-let gapCount = 0
+/** Where the last connection ended. */
+let cursor: string | undefined
 /** `sentAt` of what arrived since the last paint. */
 let unpainted: number[] = []
 let isPaintDue = false
@@ -41,36 +56,61 @@ function start(): void {
     if (entry) chart.resize(entry.contentRect.width, entry.contentRect.height)
     paintSoon()
   }).observe(svg)
-  const choices = document.querySelectorAll<HTMLInputElement>('input[name="transport"]')
-  const asked = new URLSearchParams(location.search).get('transport')
-  for (const choice of choices) {
-    choice.checked = choice.value === (asked !== null && asked in transports ? asked : 'websocket')
-    choice.addEventListener('change', () => switchTo(choice.value))
-    if (choice.checked) switchTo(choice.value)
+  const asked = new URLSearchParams(location.search).get('transport') ?? ''
+  if (Object.hasOwn(choices, asked)) choice = choices[asked] ?? choice
+  for (const radio of document.querySelectorAll<HTMLInputElement>('input[name="transport"]')) {
+    radio.checked = radio.value === choice.transport.name
+    radio.addEventListener('change', () => switchTo(choices[radio.value] ?? choice))
   }
+  network.addEventListener('click', () => (connection === undefined ? goOnline() : goOffline()))
   document.addEventListener('visibilitychange', () => {
     // Nothing is painted while nobody looks, so what arrives then has no delay to paint.
     unpainted = []
     if (!document.hidden) paintSoon()
   })
+  delays.begin(choice.transport.name)
+  connect()
 }
 
-function switchTo(name: string): void {
-  const transport = transports[name]
-  if (transport === undefined) return
-  const cursor = connection?.cursor
+function switchTo(next: Choice): void {
+  choice = next
+  delays.begin(next.transport.name)
+  if (connection === undefined) return // offline: it is what we come back by
+  disconnect()
+  connect()
+}
+
+function goOffline(): void {
+  disconnect()
+  const time = new Date().toLocaleTimeString()
+  const sentence = `Offline since ${time}. The history keeps what is published meanwhile.`
+  recovery.leave(sentence, absences.offsets)
+  showStatus('offline', 'Offline')
+  network.textContent = 'Go online'
+}
+
+function goOnline(): void {
+  connect()
+  network.textContent = 'Go offline'
+}
+
+/** As when the network dies: nobody knows where we were but we. */
+function disconnect(): void {
+  cursor = connection?.cursor ?? cursor
   connection?.close()
-  delays.begin(transport.name)
-  gapCount = 0
-  notice.textContent = ''
+  connection = undefined
+  absences.leave()
+}
+
+function connect(): void {
   showStatus('connecting', 'Connecting')
   const request = {
     url: location.origin,
     token: fetchToken,
-    channels: stockSymbols.map((symbol) => `stocks.${symbol}`),
+    channels,
     ...(cursor !== undefined && { cursor }),
   }
-  connection = stayConnected(transport, request, hear)
+  connection = stayConnected(choice.transport, request, hear)
 }
 
 async function fetchToken(): Promise<string> {
@@ -83,18 +123,26 @@ async function fetchToken(): Promise<string> {
 function hear(event: ConnectionEvent): void {
   switch (event.type) {
     case 'wire':
+      if (event.direction === 'out') absences.ask(Date.now())
       return wire.add(event)
     case 'welcome':
+      absences.comeBack(Date.now())
       return showStatus('live', 'Live')
     case 'publication':
-      return take(event.publication.data)
+      return take(event.publication)
     case 'gap':
-      gapCount += 1
-      notice.textContent = `${gapCount === 1 ? 'A gap' : `${gapCount} gaps`}: ${event.reason}`
+      absences.gap(gapSentence(event))
+      return paintSoon()
+    // What comes is counted, and what is lost is a gap, on every transport.
+    case 'recovered':
       return
+    case 'ended':
+      return showStatus('live', `${event.channel} has ended`)
     case 'problem':
+      if (event.code === 'connection_lost') absences.leave()
       return showStatus('waiting', `${event.code}: ${event.message}`)
     case 'closed': {
+      absences.leave()
       const { retryAfterMs } = event
       if (retryAfterMs === undefined) return showStatus('closed', `${event.code}: ${event.message}`)
       const seconds = (retryAfterMs / 1000).toFixed(1)
@@ -103,12 +151,14 @@ function hear(event: ConnectionEvent): void {
   }
 }
 
-function take(data: unknown): void {
+function take(publication: Publication): void {
+  const { data } = publication
   if (!isStockPrice(data)) return
-  const price: StockPrice = data
-  history.add(price)
-  prices.show(price)
-  if (!document.hidden) unpainted.push(price.sentAt)
+  const absence = absences.take(publication, Date.now())
+  history.add(data, absence)
+  prices.show(data)
+  // What was missed has waited for us: that is no delay.
+  if (!document.hidden && absence === 0) unpainted.push(data.sentAt)
   paintSoon()
 }
 
@@ -120,6 +170,11 @@ function paintSoon(): void {
 
 function paint(now: number): void {
   isPaintDue = false
+  const news = absences.news()
+  if (news !== undefined) {
+    recovery.show(news, choice.label)
+    chart.tint(news.absence, now)
+  } else recovery.place(absences.offsets)
   const isGliding = chart.draw(now, stillness.matches)
   const paintedAt = Date.now()
   delays.add(unpainted.map((sentAt) => paintedAt - sentAt))
@@ -127,7 +182,9 @@ function paint(now: number): void {
   if (isGliding) paintSoon()
 }
 
-function showStatus(state: 'connecting' | 'live' | 'waiting' | 'closed', text: string): void {
+type State = 'connecting' | 'live' | 'waiting' | 'closed' | 'offline'
+
+function showStatus(state: State, text: string): void {
   document.body.dataset['state'] = state
   // Said once: a live region that is written again is read out again.
   if (status.textContent !== text) status.textContent = text

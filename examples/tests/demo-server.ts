@@ -13,9 +13,10 @@ export interface DemoServer {
   close(): Promise<void>
 }
 
-export async function startDemo(): Promise<DemoServer> {
+export async function startDemo(env: Readonly<Record<string, string>> = {}): Promise<DemoServer> {
   const child = spawn(process.execPath, ['tools/start.mjs', '--port', '0'], {
     cwd: root,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(child, 'exit')

@@ -51,6 +51,30 @@ test('a lost month is a break in the line, and a late one does not turn it back'
   assert.equal(unbroken(history.lines.get('A') ?? []).length, 2)
 })
 
+test('lines that recover one after the other meet again, over a new replay too', () => {
+  const history = new PriceHistory(['A', 'B', 'LATE'])
+  const months = ['2009-12-01', '2010-01-01', '2010-02-01', '2000-01-01', '2000-02-01']
+  const add = (symbol: string, from: number, absence: number) => {
+    for (const [at, date] of months.entries()) {
+      if (at < from) continue
+      history.add({ ...price(symbol, date), sentAt: at * 1_000 }, absence)
+    }
+  }
+  history.add({ ...price('A', '2009-12-01'), sentAt: 0 })
+  history.add({ ...price('B', '2009-12-01'), sentAt: 0 })
+  for (const symbol of ['A', 'B']) add(symbol, 1, 1)
+  add('LATE', 1, 1)
+  assert.deepEqual(stepsOf(history, 'A'), [0, 1, 2, 5, 6])
+  assert.deepEqual(stepsOf(history, 'B'), [0, 1, 2, 5, 6])
+  assert.deepEqual(stepsOf(history, 'LATE'), [1, 2, 5, 6])
+  const absences = history.lines.get('B')?.map(({ absence }) => absence)
+  assert.deepEqual(absences, [0, 1, 1, 1, 1])
+  assert.deepEqual(history.years, [
+    { step: 1, year: 2010 },
+    { step: 5, year: 2000 },
+  ])
+})
+
 test('a history keeps a bounded number of points, and no stock it was not asked for', () => {
   const history = new PriceHistory(['A'])
   for (let round = 0; round < 400; round++) {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { defaultHistory } from '../../hub/namespaces.js'
+import { recoveryCosts } from '../../hub/recovery-plan.js'
 import { settingEntries } from '../config-schema.js'
 import {
   ConfigError,
@@ -140,6 +141,15 @@ test('what a history does not say is as the default has it', () => {
   assert.deepEqual(namespaces.get('chat')?.history, defaultHistory)
 })
 
+test('what recovery costs do not say is as it was measured, by storage', () => {
+  const env = { TIDEGATE_RECOVERY_COSTS: '{"file":{"scanPerMessageUs":7.5}}' }
+  assert.deepEqual(loadConfig({ env, openFilesMax }).recoveryCosts, {
+    file: { ...recoveryCosts.file, scanPerMessageUs: 7.5 },
+    memory: recoveryCosts.memory,
+  })
+  assert.deepEqual(loadConfig({ env: {}, openFilesMax }).recoveryCosts, recoveryCosts)
+})
+
 test('a bad value is refused with name, value and allowed range', () => {
   assert.deepEqual(faultsOf({ env: { TIDEGATE_HEARTBEAT_SECONDS: '3' } }), [
     'TIDEGATE_HEARTBEAT_SECONDS=3 (environment): must be a whole number from 4 to 300',
@@ -207,6 +217,10 @@ const badValues: readonly [string, string][] = [
   ['TIDEGATE_NAMESPACES', '{"a":{"history":{"replicas":6}}}'],
   ['TIDEGATE_NAMESPACES', '{"a":{"history":{"messages":6}}}'],
   ['TIDEGATE_NAMESPACES', '{"a":{"retention":6}}'],
+  ['TIDEGATE_RECOVERY_COSTS', '5'],
+  ['TIDEGATE_RECOVERY_COSTS', '{"disk":{}}'],
+  ['TIDEGATE_RECOVERY_COSTS', '{"file":{"scanFixedUs":-1}}'],
+  ['TIDEGATE_RECOVERY_COSTS', '{"file":{"scanFixed":1}}'],
 ]
 
 for (const [name, value] of badValues) {

@@ -1,4 +1,4 @@
-/** Polls of durable channels: what an answer holds, where the next goes on, and when none is due. */
+/** Polls of durable channels: what an answer holds, and where the next one goes on. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openNodes } from './durable-nodes.js'
@@ -223,7 +223,7 @@ test('who comes to a channel that has ended hears it at once (PROTOCOL 7.8)', as
   assert.deepEqual([withHistory.ended, dataOf(withHistory)], [['orders.1'], [1]])
 })
 
-test('a history that is away refuses a poll, and the whole of it (PROTOCOL 7.7, 14.9)', async (t) => {
+test('a history that is away refuses all of a poll (PROTOCOL 7.7, 14.9)', async (t) => {
   const nodes = await openNodes(t)
   const node = await nodes.start()
   const { cursor } = await ask(node, 'news')

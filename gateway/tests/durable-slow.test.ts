@@ -74,7 +74,7 @@ for (const { name, subprotocol } of testFormats) {
   })
 }
 
-test('what comes while it catches up follows in order, however often (PROTOCOL 14.8)', async (t) => {
+test('what comes while it catches up follows in order (PROTOCOL 14.8)', async (t) => {
   const gateway = await startTestGateway(t, options({ durableLimits: { recoveryCountMax: 5_000 } }))
   const slow = await TestClient.connect(t, gateway.ws, ordersToken)
   await slow.ask({ type: 'subscribe', id: 1, channel: 'orders.42' })

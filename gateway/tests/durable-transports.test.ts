@@ -26,7 +26,7 @@ async function publishTo(nodes: Nodes, channel: string, from: number, to: number
   for (let number = from; number < to; number += 1) await nodes.publish(channel, number)
 }
 
-test('a poll goes on where a stream stopped, and a stream where a poll did (PROTOCOL 7.9)', async (t) => {
+test('a poll goes on where a stream stopped, and it where that did (PROTOCOL 7.9)', async (t) => {
   const nodes = await openNodes(t)
   const [first, second] = [await nodes.start(), await nodes.start()]
   const channels = 'orders.1,orders.2'
@@ -75,7 +75,7 @@ test('the position of a WebSocket is the cursor of a poll (PROTOCOL 7.9, 13.6)',
   }
 })
 
-test('a stream that is read slowly loses nothing of a durable channel (PROTOCOL 14.8)', async (t) => {
+test('a stream read slowly loses nothing of a durable channel (PROTOCOL 14.8)', async (t) => {
   const nodes = await openNodes(t, { messagesPerChannel: 5_000 })
   const node = await nodes.start()
   const stream = await open(t, node, 'orders.1,chat.7', '')

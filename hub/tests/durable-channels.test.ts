@@ -191,7 +191,7 @@ test('a history made anew is a new epoch for everybody, and all of it is deliver
   assert.equal(away.gaps[0]?.reason, 'new_epoch')
 })
 
-test('a rewound history is noticed, by who is there and by who comes back', async (t) => {
+test('a rewound history is told to who is there and comes back (PROTOCOL 14.10)', async (t) => {
   const world = await World.open(t)
   const [one, other] = [await world.node(), await world.node()]
   const [client, away] = [new Client(world, 'orders.1'), new Client(world, 'orders.1')]
@@ -306,6 +306,20 @@ test('a node cut off from the broker repairs all its channels when it is back', 
     assert.deepEqual(numbers, [at, at + 20, at + 40])
     assert.deepEqual(gaps, [])
   }
+})
+
+test('after an outage a node with thousands of channels is repaired by one scan', async (t) => {
+  const world = await World.open(t)
+  const node = await world.node()
+  const clients = Array.from({ length: 5_000 }, (_, at) => new Client(world, `orders.${at}`))
+  await Promise.all(clients.map((client) => client.connect(node)))
+  node.cut()
+  for (const { name } of clients) await world.publish(name)
+  node.join()
+  await world.settle(2_000)
+  assert.ok(clients.every(({ numbers, gaps }, at) => numbers[0] === at && gaps.length === 0))
+  const [planner] = node.hub.durable.planners.values()
+  assert.equal(planner?.counters.scans, 1)
 })
 
 test('a slow subscriber is caught up at its own pace, and then is live again', async (t) => {

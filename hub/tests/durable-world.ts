@@ -70,7 +70,7 @@ class NodeBroker extends MemoryBroker {
   }
 }
 
-/** One history for several nodes: each hears its events, and may be answered by a lagging replica. */
+/** One history for several nodes: each hears its events; one may be answered by a late replica. */
 class NodeHistory implements History {
   readonly #shared: SwitchHistory
   readonly #listeners: Set<(event: HistoryEvent) => void>
@@ -159,7 +159,7 @@ export interface WorldNode {
 
 const limits = {
   publicationBytesMax: 1_000,
-  channelsMax: 1_000,
+  channelsMax: 10_000,
   lingeringMax: 100,
   lingerMs: 30_000,
   ringBytesMax: 1_000_000,

@@ -10,10 +10,13 @@ export interface Load {
   readonly seconds: number
 }
 
+/** Who publishes, over the NATS that the side's server listens to. */
+export type Publishing = Pick<Lab, 'publisher'>
+
 const arrivalMs = 30_000
 
 /** CPU of the server per delivery, in µs. */
-export async function cpuPerDelivery(lab: Lab, side: Side, load: Load): Promise<number> {
+export async function cpuPerDelivery(lab: Publishing, side: Side, load: Load): Promise<number> {
   await untilQuiet(side.target)
   const before = cpuNs(side.target.pid)
   const deliveries = await deliver(lab, side, load)
@@ -21,7 +24,7 @@ export async function cpuPerDelivery(lab: Lab, side: Side, load: Load): Promise<
 }
 
 /** Returns the number of deliveries: each message to each socket, all seen by the client. */
-export async function deliver(lab: Lab, side: Side, load: Load): Promise<number> {
+export async function deliver(lab: Publishing, side: Side, load: Load): Promise<number> {
   const { target, fleet } = side
   const start = await fleet.counts()
   const published = await lab.publisher.publish({
@@ -29,6 +32,7 @@ export async function deliver(lab: Lab, side: Side, load: Load): Promise<number>
     envelopeBytes: target.envelopeBytes,
     perTick: load.perTick,
     ticksPerSecond: load.ticksPerSecond,
+    isStored: target.isDurable,
     ticks: Math.max(1, Math.round(load.ticksPerSecond * load.seconds)),
   })
   const expected = published * start.open

@@ -87,9 +87,22 @@ test('a small run shows neither ratio nor verdict: its figures prove nothing', (
       loadAverage: 0,
     },
     rows: [{ ...row, budget: { of: 'ratio', max: 1 } }],
+    notes: [],
   } as const
   assert.match(formatRun(run), /2\.00\s+1\.60-3\.00\s+1x\s+OVER/)
   const small = formatRun({ ...run, isSmall: true })
   assert.match(small, /80\.00 µs +50\.00 µs$/)
   assert.doesNotMatch(small, /ratio|spread|budget|OVER/)
+})
+
+test('a figure that stands beside nothing has neither ratio nor another column', () => {
+  const { bare: _bare, ...alone } = row
+  assert.equal(ratioOf(alone), undefined)
+  assert.equal(isWithinBudget({ ...alone, budget: { of: 'gateway', max: 80 } }), true)
+})
+
+test('a figure may stand beside another one of the gateway', () => {
+  const { bare: _bare, ...alone } = row
+  const beside = { name: 'single reads', values: [120, 160, 600] }
+  assert.equal(ratioOf({ ...alone, beside }), 0.5)
 })

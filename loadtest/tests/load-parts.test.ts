@@ -53,7 +53,7 @@ test('a head without Content-Length says so, and what is no HTTP is refused', ()
 
 test('jose accepts the tokens of the load client', async () => {
   const secret = 'a-secret-of-more-than-32-bytes-for-this-test'
-  const token = mintToken(secret, 'u1', 'bench.shared')
+  const token = mintToken(secret, 'u1', { channels: ['bench.shared'] })
   const { payload } = await jwtVerify(token, new TextEncoder().encode(secret))
   assert.equal(payload.sub, 'u1')
   assert.deepEqual(payload['channels'], ['bench.shared'])

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -15,8 +16,13 @@ const read = (path) => readFileSync(join(root, path), 'utf8')
 
 function startDeployedNats(t) {
   const config = join(root, 'deploy/nats/nats-server.conf')
-  const env = { NATS_GATEWAY_PASSWORD: 'of-gateway', NATS_SERVICE_PASSWORD: 'of-service' }
-  return startNats(t, ['-c', config, '-m', '-1'], env)
+  const users = ['gateway', 'service', 'provisioner']
+  const env = Object.fromEntries(
+    users.map((user) => [`NATS_${user.toUpperCase()}_PASSWORD`, `of-${user}`]),
+  )
+  const store = mkdtempSync(join(tmpdir(), 'tidegate-deploy-'))
+  t.after(() => rmSync(store, { recursive: true, force: true }))
+  return startNats(t, ['-c', config, '-m', '-1', '-sd', store], env)
 }
 
 async function connectAs(t, servers, user) {
@@ -58,6 +64,27 @@ test('NATS as deployed lets a service publish to a gateway and do nothing more',
 test('NATS as deployed lets nobody in without a password', async (t) => {
   const servers = await startDeployedNats(t)
   await assert.rejects(connect({ servers, reconnect: false }), /Authorization/i)
+})
+
+test('its users are enough to make streams, serve them, and publish with an ack', async (t) => {
+  const servers = await startDeployedNats(t)
+  const env = {
+    TIDEGATE_NATS_URL: `nats://${servers.replace(/^nats:\/\//, '')}`,
+    TIDEGATE_NAMESPACES: '{"stocks":{"history":{"maxBytes":10000000}}}',
+    TIDEGATE_NATS_USER: 'provisioner',
+    TIDEGATE_NATS_PASSWORD: 'of-provisioner',
+  }
+  const command = [join(root, 'build/cli/main.js'), 'provision', '--yes']
+  const [code] = await once(spawn(process.execPath, command, { env, stdio: 'ignore' }), 'exit')
+  assert.equal(code, 0)
+  const service = await connectAs(t, servers, 'service')
+  const ack = await service.request('rt.pub.stocks.AAPL', '{"price":1}')
+  assert.equal(ack.json().seq, 1)
+  const { prepareStreams } = await import('../../build/cli/streams.js')
+  const { loadConfig } = await import('../../build/gateway/config.js')
+  const gateway = { TIDEGATE_NATS_USER: 'gateway', TIDEGATE_NATS_PASSWORD: 'of-gateway' }
+  const report = await prepareStreams(loadConfig({ env: { ...env, ...gateway }, file: undefined }))
+  assert.deepEqual(report, { faults: [], notices: [] })
 })
 
 /** All names of this form in a text. */
