@@ -24,8 +24,8 @@ export interface ChannelsOwner {
   readonly patternChannelsMax: number
   readonly rings: Rings
   readonly counters: DurableCounters
-  /** A publication that was delivered shows that the history is at least this long. */
-  heard(offset: number): void
+  /** It is delivered, and shows how long the history is at least. */
+  came(publication: Publication): void
   /** What came live cannot be of the history that is known. */
   suspect(): void
   /** Something of the channel is missing. */
@@ -215,7 +215,7 @@ export class DurableChannels {
     const { chain, interest, patterns } = channel
     const { seen, offset, time, isEnd } = chain
     chain.advance(publication)
-    this.#owner.heard(publication.offset)
+    this.#owner.came(publication)
     if (publication.payload.length > this.#owner.publicationBytesMax) {
       this.#owner.counters.tooLarge += 1
       // The ring does not have it, and must not seem to.

@@ -89,7 +89,7 @@ export class DurableNamespace {
     this.patternChannelsMax = limits.patternChannelsMax
     this.messagesPerChannel = settings.messagesPerChannel
     this.intervalMs = Math.min(limits.verifyMs, (settings.maxAgeSeconds * 1000) / 4)
-    this.#known = new KnownHistory(this, () => options.history.state(name))
+    this.#known = new KnownHistory(this, options.history)
     this.#channels = new DurableChannels(this)
     this.#verification = new Verification(this, this.#channels)
   }
@@ -138,9 +138,11 @@ export class DurableNamespace {
 
   unavailable(): void {
     this.#isAvailable = false
+    this.#known.doubt()
   }
 
   verify(): void {
+    this.#known.doubt()
     void this.#verification.run().then(() => this.#retryAll())
   }
 
@@ -309,8 +311,8 @@ export class DurableNamespace {
     catchUp.release()
   }
 
-  heard(offset: number): void {
-    this.#known.heard(offset)
+  came(publication: Publication): void {
+    this.#known.came(publication)
   }
 
   /** What came live cannot be of the history that is known. */
@@ -365,7 +367,7 @@ export class DurableNamespace {
 
   #channelBegins(channel: DurableChannel, asOf: number, newest: Link | undefined): void {
     channel.chain.begin(asOf, newest)
-    this.heard(asOf)
+    this.#known.heard(asOf)
     this.#newestBase = Math.max(this.#newestBase, asOf)
     this.#verification.began(asOf, channel)
     for (const catchUp of channel.interest?.catching ?? []) catchUp.chainBegan(asOf)
@@ -374,7 +376,7 @@ export class DurableNamespace {
 
   #patternBegins(pattern: Interest, asOf: number): void {
     pattern.base = asOf
-    this.heard(asOf)
+    this.#known.heard(asOf)
     this.#verification.began(asOf, undefined)
     for (const catchUp of pattern.catching ?? []) catchUp.chainBegan(asOf)
     for (const channel of this.#channels.all) {
@@ -388,9 +390,8 @@ export class DurableNamespace {
     const [first] = this.#waiting
     if (first === undefined) return
     if (!this.canRead) return this.retryLater(first)
-    const waiting = [...this.#waiting]
-    this.#waiting.clear()
-    for (const catchUp of waiting) {
+    for (const catchUp of [...this.#waiting]) {
+      this.#waiting.delete(catchUp)
       const confirmed = this.#options.confirmed(catchUp.subscription)
       if (confirmed === true) catchUp.retry()
       else void confirmed.then((isOk) => (isOk ? catchUp.retry() : this.retryLater(catchUp)))

@@ -2,14 +2,7 @@
 import assert from 'node:assert/strict'
 import { before, test, type TestContext } from 'node:test'
 import { startCluster, type ClusterNode, type NatsCluster } from '../../hub/tests/nats-cluster.js'
-import {
-  assertNoGaps,
-  startNodes,
-  startScene,
-  stream,
-  type Scene,
-  type SceneOptions,
-} from './durable-scene.js'
+import { startNodes, startScene, stream, type Scene, type SceneOptions } from './durable-scene.js'
 import { fileScope, type NodeProcess } from './processes.js'
 
 const limit = { timeout: 90_000 }
@@ -52,45 +45,65 @@ function serverOf(node: NodeProcess): ClusterNode {
   return found
 }
 
-test('the leader of the stream is killed under load: nobody misses anything', limit, async (t) => {
-  const scene = await start(t)
-  await passWithout(await cluster.leaderOf(stream), scene)
-  assertNoGaps(await scene.audit())
-})
+test(
+  'the leader of the stream is killed under load: nobody misses anything (PROTOCOL 14.1)',
+  limit,
+  async (t) => {
+    const scene = await start(t)
+    await passWithout(await cluster.leaderOf(stream), scene)
+    scene.assertNoGaps(await scene.audit())
+  },
+)
 
-test('a follower is killed under load: nobody misses anything', limit, async (t) => {
-  const scene = await start(t)
-  await passWithout(await cluster.followerOf(stream), scene)
-  assertNoGaps(await scene.audit())
-})
+test(
+  'a follower is killed under load: nobody misses anything (PROTOCOL 14.1)',
+  limit,
+  async (t) => {
+    const scene = await start(t)
+    await passWithout(await cluster.followerOf(stream), scene)
+    scene.assertNoGaps(await scene.audit())
+  },
+)
 
-test('the nats-server of a node is killed under load: nobody misses anything', limit, async (t) => {
-  const scene = await start(t)
-  await passWithout(serverOf(scene.node), scene)
-  assertNoGaps(await scene.audit())
-})
+test(
+  'the nats-server of a node is killed under load: nobody misses anything (PROTOCOL 14.1)',
+  limit,
+  async (t) => {
+    const scene = await start(t)
+    await passWithout(serverOf(scene.node), scene)
+    scene.assertNoGaps(await scene.audit())
+  },
+)
 
-test('all nats-servers restart one after another: nobody misses anything', limit, async (t) => {
-  const scene = await start(t)
-  for (const { server } of cluster.nodes) {
-    await server.restart()
-    await cluster.untilCurrent(stream)
-    await scene.untilAcknowledged(100)
-  }
-  assertNoGaps(await scene.audit())
-})
+test(
+  'all nats-servers restart one after another: nobody misses anything (PROTOCOL 14.1)',
+  limit,
+  async (t) => {
+    const scene = await start(t)
+    for (const { server } of cluster.nodes) {
+      await server.restart()
+      await cluster.untilCurrent(stream)
+      await scene.untilAcknowledged(100)
+    }
+    scene.assertNoGaps(await scene.audit())
+  },
+)
 
-test('a node is killed: its clients go on at the other one, and miss nothing', limit, async (t) => {
-  const scene = await start(t)
-  assert.equal(await scene.node.end('SIGKILL'), 'SIGKILL')
-  await scene.untilAcknowledged(300)
-  await scene.untilUp()
-  await scene.untilAcknowledged(300)
-  const verdicts = await scene.audit()
-  assertNoGaps(verdicts)
-  const moved = verdicts.filter(({ subscriber }) => subscriber.endsWith('of node 1'))
-  for (const { subscriber, recovered } of moved) {
-    // An event stream is not told.
-    if (!subscriber.startsWith('sse')) assert.ok(recovered > 0, subscriber)
-  }
-})
+test(
+  'a node is killed: its clients go on at the other one, and miss nothing (PROTOCOL 14.3)',
+  limit,
+  async (t) => {
+    const scene = await start(t)
+    assert.equal(await scene.node.end('SIGKILL'), 'SIGKILL')
+    await scene.untilAcknowledged(300)
+    await scene.untilUp()
+    await scene.untilAcknowledged(300)
+    const verdicts = await scene.audit()
+    scene.assertNoGaps(verdicts)
+    const moved = verdicts.filter(({ subscriber }) => subscriber.endsWith('of node 1'))
+    for (const { subscriber, recovered } of moved) {
+      // An event stream is not told.
+      if (!subscriber.startsWith('sse')) assert.ok(recovered > 0, subscriber)
+    }
+  },
+)

@@ -8,7 +8,6 @@ import type { AuditSubscriber } from '../../loadtest/audit-subscriber.js'
 import type { Verdict } from '../../loadtest/auditor.js'
 import { numberedPayload } from '../../loadtest/numbered-payload.js'
 import {
-  assertNoGaps,
   channels,
   startScene,
   token,
@@ -48,64 +47,76 @@ function assertOnlyAwayMiss(verdicts: readonly Verdict[]): void {
   }
 }
 
-test('what the limit of a channel has removed is named to who was away', limit, async (t) => {
-  const { scene } = await start(t, { history: { messagesPerChannel: 40 }, env: ringsOfOne })
-  const away = travellers(scene)
-  await scene.untilUp()
-  scene.start()
-  await scene.untilAcknowledged(200)
-  for (const subscriber of away) subscriber.leave()
-  await scene.untilAcknowledged(400)
-  for (const subscriber of away) subscriber.comeBack()
-  await scene.untilUp()
-  await scene.untilAcknowledged(100)
-  assertOnlyAwayMiss(await scene.audit())
-  scene.assertAllTold('expired', away)
-})
-
-test('what age has removed is named, and who missed nothing is told nothing', limit, async (t) => {
-  const { scene } = await start(t, { history: { maxAgeSeconds: 1 }, env: ringsOfOne })
-  const untilExpired = (): Promise<void> =>
-    eventually('all has expired', async () => (await scene.streamInfo()).state.messages === 0)
-  const away = transportNames.map((transport) =>
-    scene.subscriber(transport, ['orders.1'], scene.node, `${transport} away`),
-  )
-  await scene.untilUp()
-  await scene.publish(10, ['orders.1'])
-  await scene.untilFaultless()
-  for (const subscriber of away) subscriber.leave()
-  await untilExpired()
-  for (const subscriber of away) subscriber.comeBack()
-  await scene.untilUp()
-  assertNoGaps(await scene.untilFaultless())
-  for (const subscriber of away) subscriber.leave()
-  await scene.publish(10, ['orders.1'])
-  await untilExpired()
-  for (const subscriber of away) subscriber.comeBack()
-  await scene.untilUp()
-  assertOnlyAwayMiss(await scene.audit())
-  scene.assertAllTold('expired', away)
-})
-
-test('who asks for the newest of an empty channel begins with its first', limit, async (t) => {
-  const { scene } = await start(t)
-  const newest = scene.subscriber('ws', channels, scene.node, 'newest', 5)
-  await scene.untilUp()
-  newest.leave()
-  await scene.publish(3)
-  newest.comeBack()
-  await scene.untilUp()
-  scene.start()
-  await scene.untilAcknowledged(50)
-  newest.move()
-  await scene.untilAcknowledged(50)
-  const late = scene.subscriber('ws', channels, scene.node, 'late', 5)
-  await scene.untilUp([late])
-  assertNoGaps(await scene.audit())
-})
+test(
+  'what the limit of a channel has removed is named to who was away (PROTOCOL 14.5)',
+  limit,
+  async (t) => {
+    const { scene } = await start(t, { history: { messagesPerChannel: 40 }, env: ringsOfOne })
+    const away = travellers(scene)
+    await scene.untilUp()
+    scene.start()
+    await scene.untilAcknowledged(200)
+    for (const subscriber of away) subscriber.leave()
+    await scene.untilAcknowledged(400)
+    for (const subscriber of away) subscriber.comeBack()
+    await scene.untilUp()
+    await scene.untilAcknowledged(100)
+    assertOnlyAwayMiss(await scene.audit())
+    scene.assertAllTold('expired', away)
+  },
+)
 
 test(
-  'while JetStream is off, ephemeral channels go on, and durable ones come back',
+  'what age has removed is named, and who missed nothing is told nothing (PROTOCOL 14.4)',
+  limit,
+  async (t) => {
+    const { scene } = await start(t, { history: { maxAgeSeconds: 1 }, env: ringsOfOne })
+    const untilExpired = (): Promise<void> =>
+      eventually('all has expired', async () => (await scene.streamInfo()).state.messages === 0)
+    const away = transportNames.map((transport) =>
+      scene.subscriber(transport, ['orders.1'], scene.node, `${transport} away`),
+    )
+    await scene.untilUp()
+    await scene.publish(10, ['orders.1'])
+    await scene.untilFaultless()
+    for (const subscriber of away) subscriber.leave()
+    await untilExpired()
+    for (const subscriber of away) subscriber.comeBack()
+    await scene.untilUp()
+    scene.assertNoGaps(await scene.untilFaultless())
+    for (const subscriber of away) subscriber.leave()
+    await scene.publish(10, ['orders.1'])
+    await untilExpired()
+    for (const subscriber of away) subscriber.comeBack()
+    await scene.untilUp()
+    assertOnlyAwayMiss(await scene.audit())
+    scene.assertAllTold('expired', away)
+  },
+)
+
+test(
+  'who asks for the newest of an empty channel begins with its first (PROTOCOL 14.4)',
+  limit,
+  async (t) => {
+    const { scene } = await start(t)
+    const newest = scene.subscriber('ws', channels, scene.node, 'newest', 5)
+    await scene.untilUp()
+    newest.leave()
+    await scene.publish(3)
+    newest.comeBack()
+    await scene.untilUp()
+    scene.start()
+    await scene.untilAcknowledged(50)
+    newest.move()
+    await scene.untilAcknowledged(50)
+    const late = scene.subscriber('ws', channels, scene.node, 'late', 5)
+    await scene.untilUp([late])
+    scene.assertNoGaps(await scene.audit())
+  },
+)
+
+test(
+  'while JetStream is off, ephemeral channels go on, and durable ones come back (PROTOCOL 14.9)',
   limit,
   async (t) => {
     const { nats, scene } = await start(t)
@@ -125,7 +136,7 @@ test(
     await nats.restart()
     await eventually('it is back', async () => (await postNumbered(scene)).status === 200)
     await scene.untilAcknowledged(200)
-    assertNoGaps(await scene.audit())
+    scene.assertNoGaps(await scene.audit())
   },
 )
 

@@ -5,7 +5,6 @@ import { startNats } from '../../hub/tests/nats-server.js'
 import { startProxy, type TcpProxy } from '../../hub/tests/tcp-proxy.js'
 import { until } from '../../hub/tests/until.js'
 import {
-  assertNoGaps,
   channels,
   startScene,
   transportNames,
@@ -29,19 +28,23 @@ async function start(t: TestContext, options: Partial<SceneOptions> = {}): Promi
   return { proxy, scene }
 }
 
-test('what is lost on its way to the node is repaired, and nobody notices', limit, async (t) => {
-  const { proxy, scene } = await start(t)
-  scene.start()
-  await scene.untilAcknowledged(100)
-  // To each channel and to the pattern.
-  for (const channel of channels) proxy.drop(`rt.live.${channel}`, 20)
-  await until(() => proxy.dropped === 80)
-  await scene.untilAcknowledged(100)
-  assertNoGaps(await scene.audit())
-})
+test(
+  'what is lost on its way to the node is repaired, and nobody notices (PROTOCOL 14.9)',
+  limit,
+  async (t) => {
+    const { proxy, scene } = await start(t)
+    scene.start()
+    await scene.untilAcknowledged(100)
+    // To each channel and to the pattern.
+    for (const channel of channels) proxy.drop(`rt.live.${channel}`, 20)
+    await until(() => proxy.dropped === 80)
+    await scene.untilAcknowledged(100)
+    scene.assertNoGaps(await scene.audit())
+  },
+)
 
 test(
-  'the last publication of a channel, lost on its way, is found without another',
+  'the last publication of a channel, lost on its way, is found without another (PROTOCOL 14.9)',
   limit,
   async (t) => {
     const { proxy, scene } = await start(t)
@@ -51,11 +54,11 @@ test(
     for (const channel of channels) proxy.drop(`rt.live.${channel}`, 2)
     await scene.publish(1)
     await until(() => proxy.dropped === 2 * channels.length)
-    assertNoGaps(await scene.audit())
+    scene.assertNoGaps(await scene.audit())
   },
 )
 
-test('headers that a publisher forges lead nobody astray', limit, async (t) => {
+test('headers that a publisher forges lead nobody astray (PROTOCOL 14.1)', limit, async (t) => {
   const { scene } = await start(t)
   const times = ['2001-01-01T00:00:00Z', '2099-01-01T00:00:00Z', 'never']
   let turn = 0
@@ -77,35 +80,39 @@ test('headers that a publisher forges lead nobody astray', limit, async (t) => {
   await scene.untilAcknowledged(600)
   for (const subscriber of away) subscriber.comeBack()
   await scene.untilUp()
-  assertNoGaps(await scene.audit())
-})
-
-test('a burst of recoveries with emptied rings is answered by the history', limit, async (t) => {
-  const { scene } = await start(t, { env: { TIDEGATE_RING_COUNT_MAX: '1' } })
-  const crowd = Array.from({ length: 60 }, (_, at) => {
-    const transport = transportNames[at % 3] ?? 'ws'
-    const [channel = ''] = [channels[at % 4]]
-    return scene.subscriber(transport, [channel], scene.node, `${transport} ${at}`)
-  })
-  await scene.untilUp()
-  scene.start()
-  await scene.untilAcknowledged(100)
-  for (const subscriber of crowd) subscriber.leave()
-  await scene.untilAcknowledged(300)
-  for (const subscriber of crowd) subscriber.comeBack()
-  await scene.untilUp()
-  assertNoGaps(await scene.audit())
-  const byHistory = await scene.node.metric(
-    'tidegate_recoveries_total{result="recovered",source="history"}',
-  )
-  assert.ok(Number(byHistory) >= crowd.length, `${byHistory} by the history`)
+  scene.assertNoGaps(await scene.audit())
 })
 
 test(
-  'NATS connections that are cut in the middle of recoveries cost nobody anything',
+  'a burst of recoveries with emptied rings is answered by the history (PROTOCOL 14.3)',
   limit,
   async (t) => {
-    const env = { TIDEGATE_RING_COUNT_MAX: '1', TIDEGATE_RECOVERY_COUNT_MAX: '5000' }
+    const { scene } = await start(t, { env: { TIDEGATE_RING_COUNT_MAX: '1' } })
+    const crowd = Array.from({ length: 60 }, (_, at) => {
+      const transport = transportNames[at % 3] ?? 'ws'
+      const [channel = ''] = [channels[at % 4]]
+      return scene.subscriber(transport, [channel], scene.node, `${transport} ${at}`)
+    })
+    await scene.untilUp()
+    scene.start()
+    await scene.untilAcknowledged(100)
+    for (const subscriber of crowd) subscriber.leave()
+    await scene.untilAcknowledged(300)
+    for (const subscriber of crowd) subscriber.comeBack()
+    await scene.untilUp()
+    scene.assertNoGaps(await scene.audit())
+    const byHistory = await scene.node.metric(
+      'tidegate_recoveries_total{result="recovered",source="history"}',
+    )
+    assert.ok(Number(byHistory) >= crowd.length, `${byHistory} by the history`)
+  },
+)
+
+test(
+  'NATS connections that are cut in the middle of recoveries cost nobody anything (PROTOCOL 14.3)',
+  limit,
+  async (t) => {
+    const env = { TIDEGATE_RING_COUNT_MAX: '1' }
     const { proxy, scene } = await start(t, { env })
     const crowd = transportNames.flatMap((transport) =>
       channels.map((channel) =>
@@ -130,6 +137,6 @@ test(
     for (const subscriber of crowd) subscriber.comeBack()
     await until(() => cuts === 3)
     await scene.untilUp()
-    assertNoGaps(await scene.audit())
+    scene.assertNoGaps(await scene.audit())
   },
 )

@@ -249,6 +249,31 @@ test('a rewound history is told to who is there and comes back (PROTOCOL 14.10)'
   assert.deepEqual(away.numbers.slice(5), [0, 1, 5, 6, 7, 8, 9])
 })
 
+test('a rewound history that has outgrown what its node knew is told to who is there', async (t) => {
+  const world = await World.open(t)
+  const node = await world.node()
+  const [client, all] = [new Client(world, 'orders.1'), new Client(world, 'orders.*')]
+  await client.connect(node)
+  await all.connect(node)
+  for (let at = 0; at < 5; at += 1) await world.publish('orders.1')
+  await world.settle(50)
+  node.cut()
+  world.history.rewind('orders', 2)
+  for (let at = 0; at < 8; at += 1) await world.publish(at < 4 ? 'orders.2' : 'orders.1')
+  node.join()
+  await world.settle(2_000)
+  for (const { gaps, name } of [client, all]) {
+    assert.deepEqual(
+      gaps.map(({ reason }) => reason),
+      ['new_epoch'],
+      name,
+    )
+  }
+  assert.deepEqual(client.numbers, [0, 1, 2, 3, 4, 0, 1, 9, 10, 11, 12])
+  const again = all.numbers.slice(5).sort((a, b) => a - b)
+  assert.deepEqual(again, [0, 1, 5, 6, 7, 8, 9, 10, 11, 12])
+})
+
 test('a rewound history that has grown past the position is told by its anchor', async (t) => {
   const world = await World.open(t)
   const [one, other] = [await world.node(), await world.node()]
