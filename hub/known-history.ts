@@ -34,7 +34,7 @@ export class KnownHistory {
   readonly #lastBefore = new WeakMap<HistoryState, number>()
   /** The newest that came from it. */
   #newest: Publication | undefined = undefined
-  /** The newest of before it was out of sight: if another one is in its place, so is the history. */
+  /** The newest of before it was out of sight: another one in its place is another history. */
   #doubted: Publication | undefined = undefined
   /** What was doubted, and is not there any more. */
   readonly #outgrown = new WeakMap<HistoryState, Publication>()

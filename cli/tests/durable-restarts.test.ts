@@ -26,7 +26,7 @@ async function start(t: TestContext, options: Partial<SceneOptions> = {}): Promi
 }
 
 test(
-  'a nats-server that is killed under load and comes back costs nobody anything (PROTOCOL 14.1, 14.9)',
+  'a nats-server that is killed and comes back costs nobody anything (PROTOCOL 14.1, 14.9)',
   limit,
   async (t) => {
     const { nats, scene } = await start(t)
@@ -107,7 +107,7 @@ test(
 )
 
 test(
-  'a stream that is restored to an older state is a new history to everybody (PROTOCOL 14.6, 14.10)',
+  'a stream that is restored to an older state is new to everybody (PROTOCOL 14.6, 14.10)',
   limit,
   async (t) => {
     const { nats, scene } = await start(t)
@@ -129,7 +129,7 @@ test(
 )
 
 test(
-  'a stream that was set back and has outgrown what a node knew is told all the same (PROTOCOL 14.6)',
+  'a stream that was set back and has outgrown its past is told all the same (PROTOCOL 14.6)',
   limit,
   async (t) => {
     const nats = await startNats(t, { jetStream: true })

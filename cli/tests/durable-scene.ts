@@ -266,7 +266,7 @@ function environmentOf(options: SceneOptions): Readonly<Record<string, string>> 
     TIDEGATE_PROVISION: 'true',
     TIDEGATE_VERIFY_SECONDS: '1',
     TIDEGATE_HEARTBEAT_SECONDS: '4',
-    // What is missed in a fault of some seconds, by a pattern too, is not to be a gap for its number.
+    // What a pattern misses in some seconds is not to be a gap for its number.
     TIDEGATE_RECOVERY_COUNT_MAX: '20000',
     ...options.env,
   }

@@ -249,7 +249,7 @@ test('a rewound history is told to who is there and comes back (PROTOCOL 14.10)'
   assert.deepEqual(away.numbers.slice(5), [0, 1, 5, 6, 7, 8, 9])
 })
 
-test('a rewound history that has outgrown what its node knew is told to who is there', async (t) => {
+test('a rewound history that outgrew what its node knew is told to who is there', async (t) => {
   const world = await World.open(t)
   const node = await world.node()
   const [client, all] = [new Client(world, 'orders.1'), new Client(world, 'orders.*')]
