@@ -43,6 +43,6 @@ export const recoveryLimits: RecoveryLimits = {
   lagMsMax: 5_000,
   failureRetryMs: 100,
   failuresMax: 3,
-  donePerTurnMax: 512,
+  donePerTurnMax: 128,
   stateSpacingMs: 10,
 }

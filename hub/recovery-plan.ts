@@ -30,8 +30,8 @@ const costs: RecoveryCosts = {
   scanFixedUs: 4_000,
   scanPerMessageUs: 5,
   scanSpacing: 4,
-  scanWaitMsMax: 400,
-  scanQuietMs: 20,
+  scanWaitMsMax: 1_000,
+  scanQuietMs: 100,
   scanJoinMsMax: 250,
 }
 

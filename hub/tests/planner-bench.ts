@@ -21,7 +21,8 @@ export class Bench {
       storage: 'file',
       clock: this.clock,
       limits: { ...recoveryLimits, ...limits },
-      costs: { ...recoveryCosts.file, ...costs },
+      // Tests need not wait as long for newcomers as storms want.
+      costs: { ...recoveryCosts.file, scanWaitMsMax: 400, scanQuietMs: 20, ...costs },
       onLongScan: (scan) => this.longScans.push(scan),
       onError: (reason) => this.errors.push(reason),
     })
