@@ -10,8 +10,8 @@ import {
 } from '../recovery-stage.js'
 import { stormRows } from './recovery-quiet.js'
 
-/** Longer than it takes to publish to all of them and to come back. */
-const settings = { TIDEGATE_LINGER_SECONDS: '600' }
+/** Longer than publishing and coming back take; with room for what all rounds publish. */
+const settings = { TIDEGATE_LINGER_SECONDS: '600', TIDEGATE_RINGS_BYTES_MAX: '1073741824' }
 
 export const recoveryRing: Measurement = {
   name: 'recovery-ring',
