@@ -39,10 +39,13 @@ export class TcpProxy {
     return this.#dropped
   }
 
-  /** Every connection breaks, without a word. New ones are taken. */
+  /**
+   * Every connection breaks, without a word. New ones are taken. Not by `resetAndDestroy`: of a socket
+   * that still has bytes to send Node 20 then polls for ever, and the process never ends.
+   */
   cutAll(): void {
     for (const { client, server } of this.#pairs) {
-      client.resetAndDestroy()
+      client.destroy()
       server.destroy()
     }
   }
@@ -84,7 +87,7 @@ export class TcpProxy {
   #accept(client: Socket, targetPort: number): void {
     client.on('error', () => {})
     if (this.#isRefusing) {
-      client.resetAndDestroy()
+      client.destroy()
       return
     }
     const server = connect(targetPort, host)
