@@ -269,8 +269,9 @@ export class CatchUp implements RoundOwner {
     const namespace = this.#namespace
     const { interest } = this.subscription
     const recovered = this.#wanted.kind === 'after' ? this.#isComplete : undefined
-    const isEnded =
-      interest.durable?.chain.isEnd === true && this.#backlog.length === 0 && this.#isComplete
+    // What came live and is still held may be the end itself.
+    const hasAll = this.#backlog.length === 0 && this.#held.isHolding && this.#held.isEmpty
+    const isEnded = interest.durable?.chain.isEnd === true && hasAll && this.#isComplete
     const now = liveFrom(namespace.here(interest), this.#position, this.#backlog.at(-1))
     const position = this.#given?.goesTo(now) ?? now
     return { ok: true, isDurable: true, position, recovered, isEnded }

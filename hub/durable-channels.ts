@@ -115,9 +115,15 @@ export class DurableChannels {
   /** It is the oldest that its channel keeps: what lay before it and was not seen is gone. */
   tellExpired({ channel: name, offset }: StoredPublication): void {
     const channel = this.#channels.get(name) ?? this.#ofPattern(name, offset)
-    const { seen } = channel.chain
-    if (seen + 1 >= offset) return
-    this.tellGap(channel, { reason: 'expired', after: seen, before: offset })
+    if (channel.chain.seen + 1 < offset) this.expire(channel, offset)
+  }
+
+  /** Nothing before this offset can be had any more: no ring may seem to reach across that. */
+  expire(channel: DurableChannel, before: number): void {
+    const after = channel.chain.seen
+    channel.chain.begin(before - 1, undefined)
+    if (channel.interest !== undefined) this.#owner.rings.drop(channel.interest)
+    this.tellGap(channel, { reason: 'expired', after, before })
   }
 
   /** The history was looked at up to `asOf`: what is held may go, if it follows. */

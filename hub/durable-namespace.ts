@@ -120,8 +120,9 @@ export class DurableNamespace {
   }
 
   remove(interest: Interest): void {
-    const { durable } = interest
-    if (durable !== undefined && durable.patterns.length === 0) this.#verification.abandon(durable)
+    if (interest.durable?.patterns.length === 0) {
+      this.#verification.abandon(interest.durable, Infinity)
+    }
     this.#channels.remove(interest)
   }
 
@@ -203,10 +204,7 @@ export class DurableNamespace {
     return durable === undefined ? Math.max(this.verified, this.#newestBase) : this.verified
   }
 
-  /**
-   * Whether the node itself has got as far. A client may have got further on another one: then what
-   * is missing here is read, and until then it is not live, or it would be given something twice.
-   */
+  /** A client may have got further on another node: it is not live, or would be given it twice. */
   isUpTo({ durable }: Interest, offset: number): boolean {
     if (durable === undefined || offset <= durable.chain.seen) return true
     this.repair(durable)
@@ -298,12 +296,11 @@ export class DurableNamespace {
   fell(subscription: Subscription, { seen, offset, time }: Link & { readonly seen: number }): void {
     const { interest } = subscription
     const epoch = this.epoch ?? ''
-    const position =
-      interest.durable === undefined
-        ? { epoch, offset: this.verified, verified: this.verified }
-        : offset === 0
-          ? { epoch, offset: seen, verified: seen }
-          : { epoch, offset, time, verified: seen }
+    const isChannel = interest.durable !== undefined
+    const at = isChannel ? seen : Math.max(interest.base, this.verified, subscription.liveFrom)
+    const hasNewest = isChannel && offset > 0
+    const newest = { epoch, offset, time, verified: seen }
+    const position = hasNewest ? newest : { epoch, offset: at, verified: at }
     interest.leave(subscription)
     const catchUp = new CatchUp(this, subscription, position)
     subscription.catchUp = catchUp
@@ -376,12 +373,14 @@ export class DurableNamespace {
 
   #patternBegins(pattern: Interest, asOf: number): void {
     pattern.base = asOf
+    this.#newestBase = Math.max(this.#newestBase, asOf)
     this.#known.heard(asOf)
     this.#verification.began(asOf, undefined)
     for (const catchUp of pattern.catching ?? []) catchUp.chainBegan(asOf)
     for (const channel of this.#channels.all) {
       if (channel.chain.hasBegun || !channel.patterns.includes(pattern)) continue
       channel.chain.begin(asOf, undefined)
+      for (const catchUp of channel.interest?.catching ?? []) catchUp.chainBegan(asOf)
       this.#channels.releaseHeld(channel)
     }
   }
@@ -392,6 +391,7 @@ export class DurableNamespace {
     if (!this.canRead) return this.retryLater(first)
     for (const catchUp of [...this.#waiting]) {
       this.#waiting.delete(catchUp)
+      if (catchUp.subscription.isOver) continue
       const confirmed = this.#options.confirmed(catchUp.subscription)
       if (confirmed === true) catchUp.retry()
       else void confirmed.then((isOk) => (isOk ? catchUp.retry() : this.retryLater(catchUp)))

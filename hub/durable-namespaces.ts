@@ -141,7 +141,11 @@ export class DurableNamespaces {
     if (page === undefined) return historyAway
     const newest = page.publications.at(-1) ?? (await this.#newestOf(name, channel))
     const epoch = this.#namespaces.get(name)?.epoch
-    if (newest === undefined || epoch === undefined) return historyAway
+    const state = await this.#history?.state(name)
+    if (newest === undefined || state === undefined || epoch === undefined) return historyAway
+    // Of another history than is known, or from a replica that lags: it may be asked again.
+    const isCurrent = page.asOf >= (this.#namespaces.get(name)?.verified ?? 0) || !page.isWhole
+    if (state.epoch !== epoch || state.last < page.asOf || !isCurrent) return historyAway
     const publications = page.publications.map((stored, at) =>
       toPublication(stored, page.publications[at - 1]?.offset ?? 0),
     )

@@ -73,7 +73,9 @@ export class RecoveryRound implements RecoveryRequest {
     if (wanted.kind === 'last') this.#makeRoom(wanted.count, publication)
     const bytes = publication.payload.length
     const { recoveryCountMax, recoveryBytesMax } = this.#limits
-    const isFull = this.found.length >= recoveryCountMax || this.bytes + bytes > recoveryBytesMax
+    // One alone is given, however large: it would stand in the way for ever.
+    const isOver = this.found.length > 0 && this.bytes + bytes > recoveryBytesMax
+    const isFull = this.found.length >= recoveryCountMax || isOver
     if (isFull || !this.#budget.take(bytes)) return false
     this.found.push(publication)
     this.bytes += bytes

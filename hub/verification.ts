@@ -115,13 +115,13 @@ export class Verification {
     return repair.ended
   }
 
-  /** What is under way is of a history that is no more. */
-  abandon(channel: DurableChannel): void {
+  /** What is under way is of a history, or of a channel, that is of no concern any more. */
+  abandon(channel: DurableChannel, asOf?: number): void {
     const { repair } = channel
     if (repair === undefined) return
     channel.repair = undefined
     this.#owner.cancel(repair.request)
-    repair.end(undefined)
+    repair.end(asOf)
   }
 
   #from({ chain }: DurableChannel): number {
@@ -215,7 +215,7 @@ export class Verification {
     })
     const before = found[0]?.offset ?? asOf + 1
     if (completeness !== 'complete' && chain.seen <= after && before > after + 1) {
-      this.#channels.tellGap(channel, { reason: 'expired', after: chain.seen, before })
+      this.#channels.expire(channel, before)
     }
     for (const stored of found) this.#channels.readFromHistory(stored, channel)
     if (isWhole) chain.cover(asOf)

@@ -40,8 +40,8 @@ export class TcpProxy {
   }
 
   /**
-   * Every connection breaks, without a word. New ones are taken. Not by `resetAndDestroy`: of a socket
-   * that still has bytes to send Node 20 then polls for ever, and the process never ends.
+   * Every connection breaks, without a word. New ones are taken. Not by `resetAndDestroy`: a socket
+   * that still has bytes to send is polled for ever then (Node 20), and the process never ends.
    */
   cutAll(): void {
     for (const { client, server } of this.#pairs) {
