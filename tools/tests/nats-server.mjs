@@ -1,6 +1,9 @@
 /** A real nats-server for a test: on a free port, ended with the test. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const program = fileURLToPath(new URL('../../.cache/servers/nats-server', import.meta.url))
@@ -31,4 +34,11 @@ function address(server) {
     server.once('error', reject)
     server.once('exit', () => reject(new Error(`nats-server ended: ${log}`)))
   })
+}
+
+/** What a server with JetStream is started with; its files are removed after the test. */
+export function withJetStream(t) {
+  const store = mkdtempSync(join(tmpdir(), 'tidegate-start-'))
+  t.after(() => rmSync(store, { recursive: true, force: true, maxRetries: 5 }))
+  return ['-js', '-sd', store]
 }

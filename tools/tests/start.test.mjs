@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { startNats } from './nats-server.mjs'
+import { startNats, withJetStream } from './nats-server.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -106,7 +106,7 @@ test(
   'npm start over NATS runs a service as a process of its own, and ends it',
   limit,
   async (t) => {
-    const node = startNode(t, '--nats', `nats://${await startNats(t)}`)
+    const node = startNode(t, '--nats', `nats://${await startNats(t, withJetStream(t))}`)
     await hearsPrices(t, node)
     // To the first of the group only: the service must be ended by it.
     node.child.kill('SIGTERM')
@@ -123,7 +123,7 @@ async function hearsPrices(t, node) {
 }
 
 test('the service of npm start ends even when npm start is killed', limit, async (t) => {
-  const node = startNode(t, '--nats', `nats://${await startNats(t)}`)
+  const node = startNode(t, '--nats', `nats://${await startNats(t, withJetStream(t))}`)
   await hearsPrices(t, node)
   node.child.kill('SIGKILL')
   // The service holds the standard error, which closes with it.
@@ -131,7 +131,7 @@ test('the service of npm start ends even when npm start is killed', limit, async
 })
 
 test('npm start and its service log in at NATS, and print no password', limit, async (t) => {
-  const address = await startNats(t, ['--user', 'me', '--pass', 'hush-hush'])
+  const address = await startNats(t, [...withJetStream(t), '--user', 'me', '--pass', 'hush-hush'])
   const url = `nats://me:hush-hush@${address}`
   const byAddress = startNode(t, '--nats', url)
   await hearsPrices(t, byAddress)
