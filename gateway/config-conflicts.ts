@@ -20,6 +20,7 @@ const rules: readonly Rule[] = [
   atMost('publicationBytesMax', 'frameBytesMax'),
   atMost('outboxBytesMax', 'outboxesBytesMax'),
   atMost('ringBytesMax', 'ringsBytesMax'),
+  atMost('publicationBytesMax', 'recoveryBytesMax'),
   atMost('recoveryBytesMax', 'recoveriesBytesMax'),
   together('natsPassword', 'natsUser'),
   together('natsCertFile', 'natsKeyFile'),

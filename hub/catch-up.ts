@@ -71,6 +71,8 @@ export class CatchUp implements RoundOwner {
 
   begin({ position, last }: Start, canRead: boolean): Begun | Promise<Begun> {
     const { interest } = this.subscription
+    // A new epoch that came before is none to who shows its own position only now.
+    this.#gapBefore = this.#untold = undefined
     if (position !== undefined) {
       this.#position = interest.pattern === undefined ? position : withoutTime(position)
       this.#wanted = { kind: 'after', position: this.#position }

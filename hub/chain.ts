@@ -10,6 +10,22 @@ export interface Link {
   readonly isEnd: boolean
 }
 
+/** Of a publication that came live. */
+export interface Followed {
+  readonly offset: number
+  readonly previous: number
+  readonly time: number
+}
+
+/** What a namespace knows of its history, for all of its channels. */
+export interface ChainBounds {
+  readonly verified: number
+  /** Nothing is removed by age so soon after it was stored. */
+  readonly youngMs: number
+  /** When what stands here was stored, all since the verified offset was kept. */
+  readonly keptUpTo: number
+}
+
 const notBegun = -1
 
 export class Chain {
@@ -39,18 +55,16 @@ export class Chain {
   /**
    * Whether a publication continues what was seen here or verified node-wide. `previous` is the
    * offset before it in its channel when it was stored; 0 says that nothing older was kept then,
-   * which proves nothing once the verified offset is older than the age at which things expire.
+   * which proves nothing where limits may have removed what never came here.
    */
-  judge(
-    offset: number,
-    previous: number,
-    verified: number,
-    isVerifiedYoung: boolean,
-  ): ChainVerdict {
+  judge({ offset, previous, time }: Followed, bounds: ChainBounds): ChainVerdict {
     if (offset <= this.seen) return 'seen'
-    if (previous > Math.max(this.seen, verified)) return 'gap'
+    if (previous > Math.max(this.seen, bounds.verified)) return 'gap'
     // Lower than what was seen: limits have removed what lay between, and that had been delivered.
-    return previous > 0 || isVerifiedYoung ? 'next' : 'gap'
+    if (previous > 0) return 'next'
+    // What is known of the channel went, and not by age.
+    if (this.offset > 0 && time - this.time < bounds.youngMs) return 'gap'
+    return offset <= bounds.keptUpTo ? 'next' : 'gap'
   }
 
   advance(link: Link): void {

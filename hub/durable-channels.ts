@@ -2,7 +2,7 @@
 import { isChannel, type Channel } from '../shared/channel.js'
 import { covers } from '../shared/pattern.js'
 import type { BrokerMessage } from './broker.js'
-import type { Link } from './chain.js'
+import type { ChainBounds, Link } from './chain.js'
 import { DurableChannel } from './durable-channel.js'
 import type { DurableCounters } from './durable-counters.js'
 import type { Gap } from './gap.js'
@@ -15,11 +15,8 @@ import type { Rings } from './rings.js'
 import type { Subscription } from './subscription.js'
 
 /** What the channels need of their namespace. */
-export interface ChannelsOwner {
+export interface ChannelsOwner extends ChainBounds {
   readonly livePrefix: string
-  readonly verified: number
-  /** Whether the verified offset is younger than what may have expired. */
-  readonly isVerifiedYoung: boolean
   readonly publicationBytesMax: number
   readonly patternChannelsMax: number
   readonly rings: Rings
@@ -201,12 +198,11 @@ export class DurableChannels {
   }
 
   #take(channel: DurableChannel, publication: Publication): void {
-    const { verified, isVerifiedYoung } = this.#owner
     const { chain } = channel
     if (!chain.hasBegun || channel.held !== undefined) {
       return channel.hold(publication)
     }
-    switch (chain.judge(publication.offset, publication.previous, verified, isVerifiedYoung)) {
+    switch (chain.judge(publication, this.#owner)) {
       case 'seen':
         return
       case 'next':

@@ -4,12 +4,14 @@ import type { Pattern } from '../shared/pattern.js'
 import type { Position } from '../shared/position.js'
 import type { BrokerMessage } from './broker.js'
 import { CatchUp } from './catch-up.js'
+import { CatchUpRetries } from './catch-up-retries.js'
 import type { Link } from './chain.js'
 import type { Clock } from './clock.js'
 import type { DurableChannel } from './durable-channel.js'
 import { DurableChannels, toPublication } from './durable-channels.js'
 import type { DurableCounters, RecoveryResult, RecoverySource } from './durable-counters.js'
 import type { History, HistoryState, StoredPublication } from './history.js'
+import { keptMin } from './history-layout.js'
 import type { Interest } from './interest.js'
 import { KnownHistory, type Lesson } from './known-history.js'
 import type { HistorySettings } from './namespaces.js'
@@ -49,9 +51,8 @@ export interface DurableNamespaceOptions {
   readonly onVerified: () => void
 }
 
-/** A part of `maxAge`: what was verified longer ago may be followed by what has expired. */
+/** Of `maxAge`: clocks differ. */
 const youngPart = 0.9
-const retryMs = 1_000
 
 export class DurableNamespace {
   readonly name: string
@@ -64,15 +65,17 @@ export class DurableNamespace {
   readonly patternChannelsMax: number
   readonly messagesPerChannel: number
   readonly intervalMs: number
+  readonly youngMs: number
+  /** Of the newest publications so many are kept, however large they are. */
+  readonly #keptMin: number
   readonly #options: DurableNamespaceOptions
   readonly #channels: DurableChannels
   readonly #verification: Verification
   readonly #known: KnownHistory
+  readonly #retries: CatchUpRetries
   /** The chain that began last begins here: what lies before it is not handed to anybody. */
   #newestBase = 0
   #isAvailable = false
-  readonly #waiting = new Set<CatchUp>()
-  #isRetryPlanned = false
   /** What readers of the same channel share is encoded once. */
   readonly #converted = new WeakMap<StoredPublication, Publication>()
 
@@ -89,9 +92,12 @@ export class DurableNamespace {
     this.patternChannelsMax = limits.patternChannelsMax
     this.messagesPerChannel = settings.messagesPerChannel
     this.intervalMs = Math.min(limits.verifyMs, (settings.maxAgeSeconds * 1000) / 4)
+    this.youngMs = settings.maxAgeSeconds * 1000 * youngPart
+    this.#keptMin = keptMin(settings, limits.publicationBytesMax)
     this.#known = new KnownHistory(this, options.history)
     this.#channels = new DurableChannels(this)
     this.#verification = new Verification(this, this.#channels)
+    this.#retries = new CatchUpRetries(this)
   }
 
   /** Of the history that this node knows; undefined: it has not been seen yet. */
@@ -103,8 +109,8 @@ export class DurableNamespace {
     return this.#verification.verified
   }
 
-  get isVerifiedYoung(): boolean {
-    return this.#verification.isYounger(this.settings.maxAgeSeconds * 1000 * youngPart)
+  get keptUpTo(): number {
+    return this.#verification.isYounger(this.youngMs) ? this.verified + this.#keptMin : 0
   }
 
   get canRead(): boolean {
@@ -113,6 +119,10 @@ export class DurableNamespace {
 
   get isAvailable(): boolean {
     return this.#isAvailable
+  }
+
+  confirmed(subscription: Subscription): true | Promise<boolean> {
+    return this.#options.confirmed(subscription)
   }
 
   add(interest: Interest): void {
@@ -144,7 +154,7 @@ export class DurableNamespace {
 
   verify(): void {
     this.#known.doubt()
-    void this.#verification.run().then(() => this.#retryAll())
+    void this.#verification.run().then(() => this.#retries.now())
   }
 
   receive(interest: Interest, message: BrokerMessage): void {
@@ -156,7 +166,7 @@ export class DurableNamespace {
     const catchUp = new CatchUp(this, subscription, { epoch: '', offset: 0 })
     subscription.catchUp = catchUp
     interest.addCatchUp(catchUp)
-    const confirmed = this.#options.confirmed(subscription)
+    const confirmed = this.confirmed(subscription)
     if (confirmed === true) return catchUp.begin(start, this.#isAvailable)
     return confirmed.then((isConfirmed): Begun | Promise<Begun> => {
       if (subscription.isOver) return { ok: false, code: 'not_subscribed' }
@@ -258,13 +268,7 @@ export class DurableNamespace {
   }
 
   retryLater(catchUp: CatchUp): void {
-    this.#waiting.add(catchUp)
-    if (this.#isRetryPlanned) return
-    this.#isRetryPlanned = true
-    this.clock.after(retryMs, () => {
-      this.#isRetryPlanned = false
-      this.#retryAll()
-    })
+    this.#retries.later(catchUp)
   }
 
   countRecovery(result: RecoveryResult, source: RecoverySource): void {
@@ -382,19 +386,6 @@ export class DurableNamespace {
       channel.chain.begin(asOf, undefined)
       for (const catchUp of channel.interest?.catching ?? []) catchUp.chainBegan(asOf)
       this.#channels.releaseHeld(channel)
-    }
-  }
-
-  #retryAll(): void {
-    const [first] = this.#waiting
-    if (first === undefined) return
-    if (!this.canRead) return this.retryLater(first)
-    for (const catchUp of [...this.#waiting]) {
-      this.#waiting.delete(catchUp)
-      if (catchUp.subscription.isOver) continue
-      const confirmed = this.#options.confirmed(catchUp.subscription)
-      if (confirmed === true) catchUp.retry()
-      else void confirmed.then((isOk) => (isOk ? catchUp.retry() : this.retryLater(catchUp)))
     }
   }
 }

@@ -9,6 +9,8 @@ export interface HistoryLayout {
 }
 
 const headerBytesMax = 8_192
+/** And what a store keeps beside it. */
+const subjectBytesMax = 512
 const duplicateWindowMsMax = 120_000
 
 /** What the subject of a new publication has before its channel. */
@@ -31,6 +33,11 @@ export function channelOf(subject: string, prefix: string): Channel | undefined 
 /** How long a publication with the same `Nats-Msg-Id` is known as the same. */
 export function duplicateWindowMs(history: HistorySettings): number {
   return Math.min(duplicateWindowMsMax, history.maxAgeSeconds * 1_000)
+}
+
+/** Of the newest publications of a namespace so many are kept, however large they are. */
+export function keptMin({ maxBytes }: HistorySettings, publicationBytesMax: number): number {
+  return Math.floor(maxBytes / (messageBytesMax(publicationBytesMax) + subjectBytesMax))
 }
 
 /** Of the payload and its headers together. */

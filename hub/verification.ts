@@ -8,7 +8,7 @@ import type { DurableCounters } from './durable-counters.js'
 import type { HistoryState, StoredPublication } from './history.js'
 import type { Interest } from './interest.js'
 import type { RecoveryOutcome, RecoveryRequest } from './recovery-request.js'
-import { ChannelRepair, Repair } from './repair.js'
+import { ChannelRepair, Repair, type RepairStart } from './repair.js'
 
 /** What the verification needs of its namespace. */
 export interface VerificationOwner {
@@ -58,9 +58,9 @@ export class Verification {
     this.#channels = channels
   }
 
-  /** Younger than `maxAgeMs`: nothing after it can have expired. */
-  isYounger(maxAgeMs: number): boolean {
-    return this.#owner.clock.now() - this.#verifiedAt < maxAgeMs
+  /** If nothing is removed by age so soon, nothing after the verified offset has been. */
+  isYounger(youngMs: number): boolean {
+    return this.#owner.clock.now() - this.#verifiedAt < youngMs
   }
 
   close(): void {
@@ -104,9 +104,17 @@ export class Verification {
 
   /** Resolves with the offset that it was looked at up to; undefined: that could not be done. */
   repair(channel: DurableChannel): Promise<number | undefined> {
+    return this.#repairFrom(channel, { offset: this.#hasUpTo(channel) })
+  }
+
+  #hasUpTo({ chain }: DurableChannel): number {
+    return Math.max(chain.seen, this.verified)
+  }
+
+  #repairFrom(channel: DurableChannel, start: RepairStart): Promise<number | undefined> {
     if (channel.repair !== undefined) return channel.repair.ended
     const floor = Math.max(this.verified, channel.heldUpTo)
-    const repair = new ChannelRepair(channel, this.#from(channel), floor, (outcome) =>
+    const repair = new ChannelRepair(channel, start, floor, (outcome) =>
       this.#repaired(repair, outcome),
     )
     channel.repair = repair
@@ -122,10 +130,6 @@ export class Verification {
     channel.repair = undefined
     this.#owner.cancel(repair.request)
     repair.end(asOf)
-  }
-
-  #from({ chain }: DurableChannel): number {
-    return Math.max(chain.seen, this.verified) + 1
   }
 
   async #pass(size: number): Promise<boolean> {
@@ -179,12 +183,17 @@ export class Verification {
       if (channel.held !== undefined) this.#repairLater(channel)
       return end(undefined)
     }
-    this.#deliver(channel, request, outcome)
-    // More than one round gives, or more than could be held meanwhile.
-    if (!outcome.isWhole || channel.hasSpilled) {
+    const { isWhole, asOf } = outcome
+    const { chain } = channel
+    // How many follow a part nobody knows: only an anchor shows that nothing is gone before it.
+    if (isWhole || chain.offset === 0 || request.start.time !== undefined) {
+      this.#deliver(channel, request, outcome)
+      if (isWhole && !channel.hasSpilled) return end(asOf)
       channel.hasSpilled = false
-      void this.repair(channel).then(end)
-    } else end(outcome.asOf)
+    }
+    if (isWhole || chain.offset === 0) return void this.repair(channel).then(end)
+    const { offset, time } = chain
+    void this.#repairFrom(channel, { offset, time, verified: this.#hasUpTo(channel) }).then(end)
   }
 
   /** What is held is not of this history, by its leader's word: of an older one, or forged. */
@@ -202,17 +211,18 @@ export class Verification {
     })
   }
 
-  #deliver(channel: DurableChannel, { found, from }: Repair, outcome: Read): void {
+  #deliver(channel: DurableChannel, { start, found, anchorTime }: Repair, outcome: Read): void {
     const { chain } = channel
     const { state, isWhole, asOf } = outcome
-    const after = from - 1
+    const isCounted = isWhole || anchorTime !== undefined
     const completeness = completenessOf({
-      position: { epoch: state.epoch, offset: after },
-      anchorTime: undefined,
-      countOfChannelMax: isWhole ? found.length : Infinity,
+      position: { ...start, epoch: state.epoch },
+      anchorTime,
+      countOfChannelMax: isCounted ? found.length : Infinity,
       state,
       messagesPerChannel: this.#owner.messagesPerChannel,
     })
+    const after = Math.max(start.offset, start.verified ?? 0)
     const before = found[0]?.offset ?? asOf + 1
     if (completeness !== 'complete' && chain.seen <= after && before > after + 1) {
       this.#channels.expire(channel, before)
@@ -241,7 +251,8 @@ export class Verification {
     for (;;) {
       const read = await new Promise<readonly [Repair, RecoveryOutcome]>((resolve) => {
         const floor = this.verified
-        this.#owner.request(new Repair(pattern.name, from, floor, (...both) => resolve(both)))
+        const start = { offset: from - 1 }
+        this.#owner.request(new Repair(pattern.name, start, floor, (...both) => resolve(both)))
       })
       const [{ found }, outcome] = read
       if (!outcome.ok || this.#owner.learn(outcome.state) !== 'same') return undefined
