@@ -1,4 +1,4 @@
-/** One pass over a whole stream: a push consumer without acks, which ends at the head. */
+/** One pass over a whole stream: a pull consumer without acks, which ends at the head. */
 import { createInbox, nuid } from '@nats-io/transport-node'
 import type { BrokerSubscription } from './broker.js'
 import type { Clock } from './clock.js'
@@ -8,9 +8,14 @@ import { deliveredOf, type Delivered } from './jetstream-message.js'
 import type { NatsBroker } from './nats-broker.js'
 import type { NatsMessage } from './nats-message.js'
 import type { NatsSession } from './nats-session.js'
+import { nextTurn } from './next-turn.js'
+import { ScanCredit } from './scan-credit.js'
 
 const nsPerMs = 1_000_000
 const heartbeatMs = 1_000
+const pullMs = 30_000
+/** Of a pull: its bytes are its bound. */
+const pullCountMax = 1_000_000
 /** Neither a publication nor a heartbeat for so long: it is broken. */
 const silentMsMax = 3_000
 /** A replica that does not get to where its leader was when the scan began. */
@@ -30,6 +35,8 @@ export class JetStreamScan implements Scan {
   readonly #source: ScanSource
   readonly #take: (publication: StoredPublication) => void
   readonly #consumer = nuid.next()
+  readonly #inbox = createInbox()
+  readonly #credit = new ScanCredit()
   #settle: (end: ScanEnd | undefined) => void = () => {}
   #hasEnded = false
   #session: NatsSession | undefined = undefined
@@ -41,6 +48,7 @@ export class JetStreamScan implements Scan {
   #heardAt: number
   #movedAt: number
   #isConfirming = false
+  #isPullPlanned = false
   #cancelWatch: () => void = () => {}
 
   constructor(source: ScanSource, from: number, take: (publication: StoredPublication) => void) {
@@ -72,24 +80,23 @@ export class JetStreamScan implements Scan {
     this.#target = last
     if (first > last || this.#position >= last) return this.#end({ asOf: last })
 
-    const inbox = createInbox()
-    this.#subscription = broker.subscribe(inbox, (message) => this.#receive(message))
+    this.#subscription = broker.subscribe(this.#inbox, (message) => this.#receive(message))
     this.#heardAt = this.#movedAt = this.#source.clock.now()
     this.#watch()
     const subject = `CONSUMER.CREATE.${stream}.${this.#consumer}`
-    const created = await apiRequest(connection, subject, this.#wantedConsumer(inbox), timeoutMs)
+    const created = await apiRequest(connection, subject, this.#wantedConsumer(), timeoutMs)
     if (this.#hasEnded) return
     if (!created.ok) return this.#end(undefined)
+    this.#pull()
     if (created.value['num_pending'] === 0) void this.#confirmHead()
   }
 
-  #wantedConsumer(inbox: string): Readonly<Record<string, unknown>> {
+  #wantedConsumer(): Readonly<Record<string, unknown>> {
     return {
       stream_name: this.#source.stream,
       action: 'create',
       config: {
         name: this.#consumer,
-        deliver_subject: inbox,
         deliver_policy: 'by_start_sequence',
         opt_start_seq: this.#position + 1,
         ack_policy: 'none',
@@ -97,9 +104,7 @@ export class JetStreamScan implements Scan {
         replay_policy: 'instant',
         mem_storage: true,
         num_replicas: 1,
-        flow_control: true,
-        idle_heartbeat: heartbeatMs * nsPerMs,
-        // Should nobody delete it: the server does when nobody listens any more.
+        // Should nobody delete it: the server does when nobody pulls any more.
         inactive_threshold: 5_000 * nsPerMs,
       },
     }
@@ -109,8 +114,10 @@ export class JetStreamScan implements Scan {
     if (this.#hasEnded) return
     this.#heardAt = this.#source.clock.now()
     const delivered = deliveredOf(message, this.#source.prefix)
-    if (delivered === undefined) this.#status(message)
-    else this.#deliver(delivered)
+    if (delivered === undefined) return this.#status(message)
+    this.#credit.received(message.bytes)
+    this.#deliver(delivered)
+    void this.#pullNextTurn()
   }
 
   #deliver({ offset, publication, consumerSequence, pending }: Delivered): void {
@@ -125,21 +132,44 @@ export class JetStreamScan implements Scan {
   }
 
   #status(message: NatsMessage): void {
-    if (message.status !== 100) return this.#end(undefined)
-    // Flow control asks by the reply subject, a stalled consumer by its heartbeat.
-    const asked = message.reply || message.header('Nats-Consumer-Stalled')
-    if (asked !== undefined && asked !== '') return this.#goOn(asked)
-    if (message.reply !== '') return
+    if (message.status === 100) return this.#heartbeat(message)
+    const rest = Number(message.header('Nats-Pending-Bytes'))
+    // It has nothing to do with what is pulled: the consumer is gone.
+    if (!(rest >= 0)) return this.#end(undefined)
+    this.#credit.refused(rest)
+    void this.#pullNextTurn()
+  }
+
+  #heartbeat(message: NatsMessage): void {
     const sent = Number(message.header('Nats-Last-Consumer'))
     if (sent > this.#consumerSequence) return this.#end(undefined)
     if (sent === this.#consumerSequence && this.#position < this.#target) void this.#confirmHead()
   }
 
-  #goOn(subject: string): void {
-    try {
-      this.#session?.connection.publish(subject)
-    } catch {
-      this.#end(undefined)
+  /** Not in this one: its reading would go on with what is sent meanwhile. */
+  async #pullNextTurn(): Promise<void> {
+    if (this.#isPullPlanned) return
+    this.#isPullPlanned = true
+    await nextTurn()
+    this.#isPullPlanned = false
+    this.#pull()
+  }
+
+  #pull(): void {
+    for (let bytes = this.#credit.grant(); bytes !== undefined; bytes = this.#credit.grant()) {
+      if (this.#hasEnded) return
+      const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#source.stream}.${this.#consumer}`
+      const pull = {
+        batch: pullCountMax,
+        max_bytes: bytes,
+        expires: pullMs * nsPerMs,
+        idle_heartbeat: heartbeatMs * nsPerMs,
+      }
+      try {
+        this.#session?.connection.publish(subject, JSON.stringify(pull), { reply: this.#inbox })
+      } catch {
+        this.#end(undefined)
+      }
     }
   }
 
@@ -167,6 +197,10 @@ export class JetStreamScan implements Scan {
   #watch(): void {
     this.#cancelWatch = this.#source.clock.after(heartbeatMs, () => {
       const now = this.#source.clock.now()
+      if (now - this.#heardAt > heartbeatMs) {
+        this.#credit.reset()
+        this.#pull()
+      }
       const isSilent = now - this.#heardAt > silentMsMax
       const isLagging = this.#position < this.#target && now - this.#movedAt > laggingMsMax
       const isGone = this.#source.broker.readySession !== this.#session

@@ -27,6 +27,12 @@ export class NatsMessage implements BrokerMessage {
     return this.#message.reply ?? ''
   }
 
+  /** As a pull of JetStream counts them. */
+  get bytes(): number {
+    const { _rdata: bytes } = this.#message as unknown as { readonly _rdata: Uint8Array }
+    return this.subject.length + this.reply.length + bytes.length
+  }
+
   /** What NATS answers instead of a message. A publisher may try to forge one. */
   get status(): number | undefined {
     this.#block ??= headerBlock(this.#message)

@@ -10,6 +10,7 @@ import type { PublishResult } from './broker.js'
 import { isHeaderValue } from './header-value.js'
 import { NatsMessage } from './nats-message.js'
 import type { NatsSubscription } from './nats-subscription.js'
+import { nextTurn } from './next-turn.js'
 
 /** Publishes that NATS has not answered yet, with this much for each beside its payload. */
 const waitingBytesMax = 16 * 1024 * 1024
@@ -199,10 +200,6 @@ export class NatsSession {
     }
     this.#events.onError(error.message)
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,7 @@
 /** Who has all its data, until its leader has said what the history's state is: asked for many. */
 import type { Clock } from './clock.js'
 import type { HistoryState } from './history.js'
+import { nextTurn } from './next-turn.js'
 import type { RecoveryLimits } from './recovery-limits.js'
 import type { Recovery } from './recovery.js'
 
@@ -59,7 +60,7 @@ export class RecoveryEnds {
     let told = 0
     for (const recovery of ended) {
       if (told === this.#limits.donePerTurnMax) {
-        await this.#pass(0)
+        await nextTurn()
         told = 0
       }
       this.#end(recovery, state)

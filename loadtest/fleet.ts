@@ -1,11 +1,15 @@
 /** The load clients of one server: as many processes as its connections need. */
 import type { ChildProcess } from 'node:child_process'
+import { setPriority } from 'node:os'
 import type { Children } from './children.js'
 import type { LoadCalls, LoadCounts, RecoverOutcome } from './load-client.js'
 import { scriptPath } from './paths.js'
 import { Remote } from './remote.js'
 import type { ChannelStart } from './stored-channels.js'
 import type { ConnectionKind, Endpoint } from './target.js'
+
+/** Nice value of clients that storm: they are other machines, and must not slow this one down. */
+const backgroundNice = 10
 
 /** Below the 20,000 open files that one process usually may have. */
 export const socketsPerClient = 18_000
@@ -27,6 +31,12 @@ export class Fleet {
       }),
     )
     this.#clients = this.#processes.map((child) => new Remote<LoadCalls>(child, 'load client'))
+  }
+
+  /** The servers, and who watches them, come before these clients. */
+  giveWay(): this {
+    for (const { pid } of this.#processes) setPriority(pid as number, backgroundNice)
+    return this
   }
 
   async open(kind: ConnectionKind, endpoint: Endpoint, count: number): Promise<void> {

@@ -52,7 +52,7 @@ async function storm(lab: Lab, stage: RecoveryStage, settings: Settings): Promis
   const gateway = await stage.freshGateway(settings)
   const size = { count: bystanders, perSecond: bystandersPerSecond }
   const watching = await Bystanders.open(history, gateway, bystandersChannel, size)
-  const fleet = history.startFleet(clients)
+  const fleet = history.startFleet(clients).giveWay()
   await watching.during(() => pause(1000))
   await settle(stage, gateway)
   const [, delaysBefore] = await watching.during(() => pause(beforeSeconds * 1000))
