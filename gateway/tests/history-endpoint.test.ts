@@ -79,7 +79,7 @@ test('a history is paged through by the offset to show next (PROTOCOL 8.7)', asy
   assert.deepEqual([empty.publications, empty.after, empty.ended], [[], 0, false])
 })
 
-test('a page has as many as were asked for, or ends early and says so (PROTOCOL 8.7)', async (t) => {
+test('a page has as many as were asked for, or tells of more (PROTOCOL 8.7)', async (t) => {
   const history = { ...defaultHistory, messagesPerChannel: 10_000 }
   const namespaces = new Map([['orders', { history, patterns: false }]])
   const durableLimits = { recoveryBytesMax: 40_000 }
