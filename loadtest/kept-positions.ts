@@ -1,8 +1,4 @@
-/**
- * The positions that a client keeps of what it has subscribed by frame (PROTOCOL 14.2). Written
- * anew from the protocol on purpose: an auditor that shared the code of the gateway or the client
- * would share its faults, and find none of them.
- */
+/** The positions that a client keeps of what it has subscribed by frame (PROTOCOL 14.2). */
 import { isChannel, namespaceOf } from '../shared/channel.js'
 import type { Position } from '../shared/position.js'
 
@@ -23,6 +19,10 @@ interface Kept {
   live: Position | undefined
 }
 
+/**
+ * Written anew from the protocol, on purpose: an auditor that shared the code of the gateway or of
+ * the client would share its faults, and find none of them.
+ */
 export class KeptPositions {
   readonly #kept = new Map<string, Kept>()
 
