@@ -193,8 +193,12 @@ class WebSocketConnection extends SingleConnection {
     if (asked === undefined || epoch === undefined || offset === undefined) return // ephemeral
     const { positions, chain } = this.progress
     const { position, last } = asked
-    positions.begin(channel, positionOf(frame, epoch, offset), (position ?? last) !== undefined)
-    if ((position ?? last) === undefined && isChannel(channel)) chain.begin(channel, offset)
+    const live = positionOf(frame, epoch, offset)
+    // Of a channel without a newest publication there is nothing to begin with.
+    const isEmpty = isChannel(channel) && live.time === undefined
+    const isBehind = position !== undefined || (last !== undefined && !isEmpty)
+    positions.begin(channel, live, isBehind)
+    if (!isBehind && isChannel(channel)) chain.begin(channel, offset)
     if (position === undefined || recovered === undefined) return
     const bounds = position.epoch === epoch ? { after: position.offset, upTo: offset } : {}
     this.emit({ type: 'recovered', channel, recovered, ...bounds })

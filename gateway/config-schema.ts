@@ -307,7 +307,7 @@ export const settings: { readonly [Key in keyof Config]: Setting<Config[Key]> } 
     limits.recoveryBytesMax,
     kib,
     64 * mib,
-    'payload bytes of one recovery, and of one page of a history',
+    'payload bytes of one recovery, and, up to 1 MiB, of one page of a history',
   ),
   recoveriesBytesMax: integer(
     'TIDEGATE_RECOVERIES_BYTES_MAX',

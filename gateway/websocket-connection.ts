@@ -317,15 +317,14 @@ export class WebSocketConnection
     for (const [subscription, reason] of lossy) this.gap({ reason }, subscription)
   }
 
-  /** What is durable waits in its history; what is ephemeral is lost. */
-  #miss(subscription: Subscription): boolean {
-    if (subscription.interest.namespace !== undefined) {
-      this.#isAwaited = true
-      return false
+  /** It is not taken: what is durable waits in its history; what is ephemeral is lost. */
+  #miss(subscription: Subscription): false {
+    if (subscription.interest.namespace !== undefined) this.#isAwaited = true
+    else {
+      if (this.#state === behind) this.node.counters.deliveriesDropped.websocket += 1
+      this.#lose(subscription, 'slow_consumer')
     }
-    if (this.#state === behind) this.node.counters.deliveriesDropped.websocket += 1
-    this.#lose(subscription, 'slow_consumer')
-    return true
+    return false
   }
 
   /** Gaps wait as publications do, one a subscription; dropped publications come first. */

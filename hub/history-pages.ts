@@ -30,7 +30,7 @@ export class HistoryPages {
 
   /** One that `run` has to be called for, in its turn. */
   add(page: HistoryPage): HistoryPage {
-    const countMax = Math.min(page.countMax, this.#limits.pageCountMax)
+    const countMax = Math.min(page.countMax, this.#limits.historyPageCountMax)
     const bytesMax = Math.min(page.bytesMax, this.#limits.pageBytesMax)
     const bounded = { ...page, countMax, bytesMax }
     this.#waiting.add(bounded)

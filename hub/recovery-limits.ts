@@ -1,4 +1,5 @@
 /** The bounds of a recovery planner: nothing in it grows, waits or goes on without one. */
+import { limits } from '../shared/limits.js'
 
 export interface RecoveryLimits {
   /** How long requests are collected before the first of them is looked at. */
@@ -11,6 +12,8 @@ export interface RecoveryLimits {
   readonly parallelReadsMax: number
   readonly pageCountMax: number
   readonly pageBytesMax: number
+  /** Of a page that is read for others than requests: one read gives what a client may ask for. */
+  readonly historyPageCountMax: number
   /** Screens asked at the same time. */
   readonly parallelScreensMax: number
   /** A scan that takes longer is stopped; who waits for it is refused as `overloaded`. */
@@ -36,6 +39,7 @@ export const recoveryLimits: RecoveryLimits = {
   parallelReadsMax: 16,
   pageCountMax: 256,
   pageBytesMax: 1_048_576,
+  historyPageCountMax: limits.historyLimitMax,
   parallelScreensMax: 4,
   scanMsMax: 60_000,
   lagRetryMs: 30,

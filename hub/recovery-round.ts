@@ -70,7 +70,7 @@ export class RecoveryRound implements RecoveryRequest {
       this.#anchorTime = publication.time
       return true
     }
-    if (wanted.kind === 'last') this.#makeRoom(wanted.count, publication)
+    if (wanted.kind === 'last') return this.#takeNewest(wanted.count, publication)
     const bytes = publication.payload.length
     const { recoveryCountMax, recoveryBytesMax } = this.#limits
     // One alone is given, however large: it would stand in the way for ever.
@@ -120,14 +120,26 @@ export class RecoveryRound implements RecoveryRequest {
     this.bytes = 0
   }
 
-  /** Of the newest so many the oldest makes room. */
-  #makeRoom(countMax: number, { payload }: StoredPublication): void {
-    const bytesMax = this.#limits.recoveryBytesMax - payload.length
-    while (this.found.length >= countMax || (this.bytes > bytesMax && this.found.length > 0)) {
-      const bytes = this.found.shift()?.payload.length ?? 0
-      this.bytes -= bytes
-      this.#budget.give(bytes)
+  /** Of the newest so many the oldest makes room, whatever bounds them: newer ones may follow. */
+  #takeNewest(count: number, publication: StoredPublication): boolean {
+    const { recoveryCountMax, recoveryBytesMax } = this.#limits
+    const countMax = Math.min(count, recoveryCountMax)
+    const { length: bytes } = publication.payload
+    while (this.found.length >= countMax) this.#dropOldest()
+    while (this.found.length > 0 && this.bytes + bytes > recoveryBytesMax) this.#dropOldest()
+    while (!this.#budget.take(bytes)) {
+      if (this.found.length === 0) return true
+      this.#dropOldest()
     }
+    this.found.push(publication)
+    this.bytes += bytes
+    return true
+  }
+
+  #dropOldest(): void {
+    const bytes = this.found.shift()?.payload.length ?? 0
+    this.bytes -= bytes
+    this.#budget.give(bytes)
   }
 }
 

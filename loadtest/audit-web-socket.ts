@@ -1,5 +1,6 @@
 /** A WebSocket under audit: keeps its positions itself, and shows them when it comes back. */
 import { WebSocket } from 'ws'
+import { isChannel } from '../shared/channel.js'
 import type { Position } from '../shared/position.js'
 import { AuditSubscriber, type GapBody, type PublicationBody } from './audit-subscriber.js'
 import { KeptPositions, type VerifiedOffsets } from './kept-positions.js'
@@ -88,7 +89,9 @@ export class AuditWebSocket extends AuditSubscriber {
       ...(time === undefined ? {} : { time }),
       ...(verified === undefined ? {} : { verified }),
     }
-    this.#positions.subscribed(name, live, shown !== undefined || last !== undefined)
+    const isEmpty = isChannel(name) && time === undefined
+    const isBehind = shown !== undefined || (last !== undefined && !isEmpty)
+    this.#positions.subscribed(name, live, isBehind)
     this.connected()
     this.record({
       ...{ type: 'subscribed', name, epoch, offset },

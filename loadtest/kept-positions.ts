@@ -19,6 +19,10 @@ interface Kept {
   live: Position | undefined
 }
 
+/**
+ * Written anew from the protocol, on purpose: an auditor that shared the code of the gateway or of
+ * the client would share its faults, and find none of them.
+ */
 export class KeptPositions {
   readonly #kept = new Map<string, Kept>()
 
@@ -31,19 +35,19 @@ export class KeptPositions {
     const own = isBehind ? this.of(name) : live
     const kept: Kept = { own, live: isBehind ? live : undefined }
     this.#kept.set(name, kept)
-    if (own?.epoch === live.epoch && own.offset >= live.offset) reach(kept, own)
+    reach(kept)
   }
 
   publication(name: string, offset: number, time: number): void {
     const kept = this.#kept.get(name)
     const epoch = kept?.own?.epoch ?? kept?.live?.epoch
     if (kept === undefined || epoch === undefined) return
-    const isAtLive = kept.live !== undefined && offset >= kept.live.offset
     if (isChannel(name)) {
       const { verified } = kept.own ?? {}
       kept.own = { epoch, offset, time, ...(verified === undefined ? {} : { verified }) }
-      if (isAtLive) reach(kept, kept.own)
-    } else if (isAtLive) {
+      reach(kept)
+    } else if (kept.live !== undefined && offset > kept.live.offset) {
+      // Not with the one at that offset: what is missing of a pattern is told behind its history.
       kept.own = kept.live
       kept.live = undefined
     }
@@ -69,12 +73,16 @@ export class KeptPositions {
     if (before !== undefined && current !== undefined) {
       kept.own = { epoch: current, offset: before - 1 }
     }
+    reach(kept)
   }
 }
 
-/** Everything up to where live began has come: what was verified then counts. */
-function reach(kept: Kept, own: Position): void {
-  const verified = Math.max(own.verified ?? 0, kept.live?.verified ?? 0)
-  kept.own = { ...own, verified }
+/** Once everything up to where live began has come, what was verified then counts. */
+function reach(kept: Kept): void {
+  const { own, live } = kept
+  if (own === undefined || live === undefined) return
+  // The one at the very offset is the last of the history. Those of two epochs do not compare.
+  if (own.epoch !== live.epoch || own.offset < live.offset) return
+  kept.own = { ...own, verified: Math.max(own.verified ?? 0, live.verified ?? 0) }
   kept.live = undefined
 }

@@ -1,4 +1,4 @@
-/** The limits of the wire, with their defaults (PROTOCOL 12). A deployment may change them. */
+/** The limits of the wire, with their defaults. PROTOCOL 12 says which of them are fixed. */
 
 export const limits = {
   /** Payload of one publication. */

@@ -127,14 +127,20 @@ test('PROTOCOL 5.10: where something is missing it comes back from before', asyn
 test('the newest so many are asked for once, not when there is a position', async () => {
   const { socket, publish, got, position } = await connect({ last: 5 })
   assert.deepEqual(socket.frames, [{ type: 'subscribe', id: 1, channel: 'n.a', last: 5 }])
-  socket.say({ ...subscribed, epoch, offset: 20, verified: 20 })
+  socket.say({ ...subscribed, epoch, offset: 20, time: 1_000, verified: 20 })
   assert.equal(position(), undefined)
   publish(18, 9)
-  publish(19, 18)
-  assert.deepEqual(got(), [18, 19])
-  assert.equal(position()?.offset, 19)
+  publish(20, 18)
+  assert.deepEqual(got(), [18, 20])
+  assert.equal(position()?.offset, 20)
   const later = await connect({ last: 5, cursor })
   assert.equal('last' in (later.socket.frames[0] ?? {}), false)
+})
+
+test('PROTOCOL 14.2: where there is nothing to begin with, a position counts at once', async () => {
+  const { socket, position } = await connect({ last: 5 })
+  socket.say({ ...subscribed, epoch, offset: 20, verified: 20 })
+  assert.equal(position()?.offset, 20)
 })
 
 test('PROTOCOL 4.22: what the token subscribed is subscribed anew from a position', async () => {

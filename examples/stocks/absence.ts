@@ -52,7 +52,12 @@ export class AbsenceMeter {
   #lastAt = 0
   #isDurable = true
   #hasNews = false
-  /** How much later than it was stored something arrives: clocks differ, too. */
+  /** What is taken came in one answer with the welcome. */
+  #isWelcome = false
+  /**
+   * How much later than it was stored something arrives: clocks differ, too. Of short polls it is
+   * up to a second, so it does not tell what was stored just before they came back.
+   */
   #leastDelayMs = Infinity
 
   get isAway(): boolean {
@@ -68,6 +73,7 @@ export class AbsenceMeter {
     this.#gaps = []
     this.#askedAt = 0
     this.#hasNews = false
+    this.#isWelcome = false
   }
 
   /** A request went out. That of the last attempt counts. */
@@ -81,14 +87,19 @@ export class AbsenceMeter {
     this.#backAt = now
     this.#askedAt ||= now
     this.#lastAt = now
+    this.#isWelcome = true
+  }
+
+  /** What came in one answer with the welcome has been taken. It was missed, all of it. */
+  welcomed(): void {
+    this.#isWelcome = false
   }
 
   /** The absence in which it was missed; 0: it comes live. */
   take({ channel, offset, time }: Arrival, now: number): number {
     this.#isDurable = offset !== undefined
     if (offset !== undefined) this.offsets.set(channel, offset)
-    const least = Number.isFinite(this.#leastDelayMs) ? this.#leastDelayMs : 0
-    if (this.absence > 0 && !this.isAway && time + least <= this.#backAt) {
+    if (this.#isWelcome || this.#wasStoredBefore(time)) {
       const missed = this.#missed.get(channel) ?? { count: 0, to: undefined }
       this.#missed.set(channel, { count: missed.count + 1, to: offset })
       this.#lastAt = now
@@ -123,5 +134,10 @@ export class AbsenceMeter {
       stretches,
       gaps: this.#gaps,
     }
+  }
+
+  #wasStoredBefore(time: number): boolean {
+    const least = Number.isFinite(this.#leastDelayMs) ? this.#leastDelayMs : 0
+    return this.absence > 0 && !this.isAway && time + least <= this.#backAt
   }
 }

@@ -127,6 +127,8 @@ function hear(event: ConnectionEvent): void {
       return wire.add(event)
     case 'welcome':
       absences.comeBack(Date.now())
+      // A poll's answer is heard in one go.
+      queueMicrotask(() => absences.welcomed())
       return showStatus('live', 'Live')
     case 'publication':
       return take(event.publication)

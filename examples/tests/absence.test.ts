@@ -21,6 +21,7 @@ test('what was stored before the page was back was missed, whatever the clocks s
   meter.ask(300)
   meter.ask(900)
   meter.comeBack(1_000)
+  meter.welcomed()
   for (const [offset, stored] of [
     [6, 250],
     [9, 990],
@@ -46,10 +47,27 @@ test('what was stored before the page was back was missed, whatever the clocks s
   )
 })
 
+test('what comes in one answer with the welcome was missed, however late all else comes', () => {
+  const meter = new AbsenceMeter()
+  const take = (offset: number, stored: number, now: number) => {
+    return meter.take({ channel: 'stocks.A', offset, time: stored + 5_000 }, now)
+  }
+  // Short polls: of two seconds nothing came within 800 ms.
+  assert.deepEqual([take(1, 100, 1_000), take(2, 1_200, 2_000)], [0, 0])
+  meter.leave()
+  meter.ask(5_990)
+  meter.comeBack(6_000)
+  assert.deepEqual([take(3, 3_000, 6_001), take(4, 5_950, 6_001)], [1, 1])
+  meter.welcomed()
+  assert.equal(take(5, 6_100, 7_000), 0)
+  assert.deepEqual(meter.news()?.stretches, [{ channel: 'stocks.A', count: 2, from: 2, to: 4 }])
+})
+
 test('what is lost is told, and nothing else is claimed', () => {
   const { meter, live } = start()
   meter.leave()
   meter.comeBack(1_000)
+  meter.welcomed()
   meter.gap('what lay between is lost')
   live(30, 1_100)
   const recovery = meter.news()
@@ -62,6 +80,7 @@ test('where nothing was missed the page says so, and where no history is, too', 
   const { meter, live } = start()
   meter.leave()
   meter.comeBack(1_000)
+  meter.welcomed()
   live(5, 1_100)
   const recovery = meter.news()
   assert.ok(recovery)
@@ -69,6 +88,7 @@ test('where nothing was missed the page says so, and where no history is, too', 
 
   meter.leave()
   meter.comeBack(2_000)
+  meter.welcomed()
   meter.take({ channel: 'stocks.A', time: 7_000 }, 2_100)
   const without = meter.news()
   assert.ok(without)

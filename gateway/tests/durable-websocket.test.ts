@@ -115,6 +115,22 @@ test('a subscription may begin with the newest few (PROTOCOL 4.18, 14.4)', async
   assert.deepEqual([ofPattern?.channel, ofPattern?.['pattern']], ['orders.43', 'orders.*'])
 })
 
+for (const [bound, durableLimits] of [
+  ['count', { recoveryCountMax: 3 }],
+  ['bytes', { recoveryBytesMax: 36 }],
+  ['room', { recoveriesBytesMax: 36 }],
+] as const) {
+  test(`where ${bound} allow fewer, they are the newest (PROTOCOL 14.4)`, async (t) => {
+    const gateway = await startTestGateway(t, { durableLimits })
+    publishAll(gateway, 'orders.42', range(10_000_000_000, 10_000_000_010))
+    const client = await TestClient.connect(t, gateway.ws, ordersToken)
+    await client.ask({ ...subscribe, last: 5 })
+    publish(gateway, 'orders.42', 'live')
+    await until('what is live', () => dataOf(client).includes('live'))
+    assert.deepEqual(dataOf(client), [...range(10_000_000_007, 10_000_000_010), 'live'])
+  })
+}
+
 test('a position goes before last, another shape is refused (PROTOCOL 4.18)', async (t) => {
   const gateway = await startTestGateway(t)
   publishAll(gateway, 'orders.42', range(0, 5))

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { MemoryBroker } from '../../hub/memory-broker.js'
+import { defaultHistory } from '../../hub/namespaces.js'
 import { SwitchHistory } from '../../hub/tests/switch-history.js'
 import { systemClock } from '../system-clock.js'
 import { ordersToken, publish, publishAll, range } from './durable-orders.js'
@@ -76,6 +77,29 @@ test('a history is paged through by the offset to show next (PROTOCOL 8.7)', asy
   assert.deepEqual([third.publications, third.after, third.more], [[], 9, false])
   const empty = await page(t, gateway, 'channel=orders.99')
   assert.deepEqual([empty.publications, empty.after, empty.ended], [[], 0, false])
+})
+
+test('a page has as many as were asked for, or tells of more (PROTOCOL 8.7)', async (t) => {
+  const history = { ...defaultHistory, messagesPerChannel: 10_000 }
+  const namespaces = new Map([['orders', { history, patterns: false }]])
+  const durableLimits = { recoveryBytesMax: 40_000 }
+  const clock = new FakeClock()
+  const gateway = await startTestGateway(t, { settings: { namespaces }, durableLimits, clock })
+  publishAll(gateway, 'orders.42', range(1_000, 2_200))
+  const first = await page(t, gateway, 'channel=orders.42&limit=1000')
+  assert.deepEqual([first.publications.length, first.after, first.more], [1_000, 1_000, true])
+  const rest = await page(t, gateway, 'channel=orders.42&limit=1000&after=1000')
+  assert.deepEqual([rest.publications.length, rest.after, rest.more], [200, 1_200, false])
+  publishAll(gateway, 'orders.43', Array<string>(12).fill('x'.repeat(8_000)))
+  const large: Page[] = []
+  do large.push(await page(t, gateway, `channel=orders.43&after=${large.at(-1)?.after ?? 0}`))
+  while (large.at(-1)?.more === true)
+  assert.deepEqual(
+    large.map(({ publications }) => publications.length),
+    [5, 5, 2],
+  )
+  // A node that closes gives large answers their time.
+  clock.advance(10_000)
 })
 
 test('payloads come byte for byte, a page ends at its bytes (PROTOCOL 8.7)', async (t) => {

@@ -143,7 +143,7 @@ test('a ring that was outrun by bytes is a gap (PROTOCOL 7.5)', async (t) => {
 })
 
 test('a ring that made room for others is a gap (PROTOCOL 7.6)', async (t) => {
-  const scene = await begin(t, { hubLimits: { ringsBytesMax: 12_000 } })
+  const scene = await begin(t, { hubLimits: { ringsBytesMax: 15_000 } })
   const old = await cursorOf(scene, 'news')
   await publish(scene, 'news', 1)
   const busy = await cursorOf(scene, 'chat.7')

@@ -11,6 +11,7 @@ import { FakeBroker } from './fake-broker.js'
 import { FakeClock } from './fake-clock.js'
 import { startTestGateway, until, type TestGateway } from './harness.js'
 import { nextEvent, openStream, rawSocket, type StreamEvent } from './http-client.js'
+import { refusedDeliveries } from './refused-deliveries.js'
 import { mint } from './tokens.js'
 
 const payloadBytes = 32_768
@@ -74,6 +75,7 @@ async function fill(gateway: TestGateway): Promise<void> {
 test('a stream that is not read is told that it missed some (PROTOCOL 10.3, 5.6)', async (t) => {
   const gateway = await startTestGateway(t, { clock: new FakeClock() })
   const { counters } = gateway
+  const refused = refusedDeliveries(gateway.hub)
   const { events } = await openStream(t, urlOf(gateway, 'chat.7'))
   assert.equal((await nextEvent(events)).event, 'welcome')
   const fast = await readAll(t, gateway)
@@ -87,6 +89,7 @@ test('a stream that is not read is told that it missed some (PROTOCOL 10.3, 5.6)
   assert.deepEqual(fast, range(0, floodCount))
   const dropped = counters.deliveriesDropped.sse
   assert.ok(dropped > 0)
+  assert.equal(refused(), dropped, 'the hub is told')
   assert.ok(gateway.gateway.outbox.bytes > 0)
 
   // Everything up to the gap in order, none twice; then live again.

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from './fake-clock.js'
 import { startTestGateway, until, type TestGateway } from './harness.js'
+import { refusedDeliveries } from './refused-deliveries.js'
 import { testFormats } from './test-formats.js'
 import { mint } from './tokens.js'
 import { TestClient, type ReceivedFrame } from './websocket-client.js'
@@ -60,6 +61,7 @@ for (const { name, subprotocol } of testFormats) {
   test(`${name}: who does not read hears that it missed some (PROTOCOL 10.3, 5.6)`, async (t) => {
     const gateway = await startTestGateway(t, { clock: new FakeClock() })
     const { counters } = gateway
+    const refused = refusedDeliveries(gateway.hub)
     const slow = await TestClient.connect(t, gateway.ws, token, subprotocol)
     const fast = await TestClient.connect(t, gateway.ws, token, subprotocol)
     slow.socket.pause()
@@ -68,6 +70,7 @@ for (const { name, subprotocol } of testFormats) {
     assert.deepEqual(numbersOf(fast), range(0, floodCount))
     const dropped = counters.deliveriesDropped.websocket
     assert.ok(dropped > 0)
+    assert.equal(refused(), dropped, 'the hub is told')
     assert.ok(gateway.gateway.outbox.bytes > 0)
 
     slow.socket.resume()

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Channel } from '../../shared/channel.js'
+import { limits } from '../../shared/limits.js'
+import type { Pattern } from '../../shared/pattern.js'
 import { screenMax } from '../history.js'
 import type { OpenHistory } from './opened-history.js'
 import { channel, linesOf, mib, readAll, scanned, storeMany, textOf } from './read-history.js'
@@ -74,6 +76,16 @@ function reads(name: string, open: OpenHistory): void {
     assert.deepEqual(none, { publications: [], isWhole: true, asOf: 11 })
     const beyond = await history.read('orders', channel('orders.1'), 500, 6, mib)
     assert.deepEqual(beyond, { publications: [], isWhole: true, asOf: 11 })
+  })
+
+  test(`${name}: one read gives a whole page of history`, async (t) => {
+    const opened = await open(t)
+    const { historyLimitMax: most } = limits
+    // Of several channels: fewer are kept of one.
+    const names = Array.from({ length: most + 1 }, (_, at) => `orders.${at % 11}`)
+    await Promise.all(names.map((one) => opened.store(one, 'x')))
+    const page = await opened.history.read('orders', 'orders.*' as Pattern, 1, most, mib)
+    assert.deepEqual([page?.publications.length, page?.isWhole], [most, false])
   })
 
   test(`${name}: a read is cut by bytes, and has at least one`, async (t) => {

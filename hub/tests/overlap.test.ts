@@ -8,6 +8,7 @@ import type { Subscriber } from '../subscriber.js'
 import type { Subscription } from '../subscription.js'
 import { openMemoryBroker, openNatsBroker, type OpenBroker } from './opened-broker.js'
 import { openHub, subscribe } from './opened-hub.js'
+import { SeededRandom } from './seeded-random.js'
 import { until } from './until.js'
 
 const channels = ['a.b', 'a.c', 'a.b.c']
@@ -87,17 +88,8 @@ class Follower implements Subscriber {
   }
 }
 
-/** A small generator of numbers in [0, 1), the same for the same seed. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
 async function overlap(t: TestContext, open: OpenBroker, seed: number): Promise<void> {
-  const random = seeded(seed)
+  const random = new SeededRandom(seed)
   const { broker, publish } = await open(t, false)
   const failures: string[] = []
   const { hub, clock, events } = await openHub(t, broker, { lingerMs: 5_000, lingeringMax: 3 })
@@ -107,8 +99,8 @@ async function overlap(t: TestContext, open: OpenBroker, seed: number): Promise<
   let confirmations = 0
   for (let round = 0; round < rounds; round += 1) {
     const [oldest] = followers
-    if (followers.size < 12 && random() < 0.6) {
-      const follower = new Follower(hub, names[Math.floor(random() * names.length)] as string)
+    if (followers.size < 12 && random.next() < 0.6) {
+      const follower = new Follower(hub, random.pick(names))
       followers.add(follower)
       const confirmed = Promise.resolve(hub.confirmed(follower.subscription))
       void confirmed.then((isConfirmed) => {
@@ -118,16 +110,16 @@ async function overlap(t: TestContext, open: OpenBroker, seed: number): Promise<
         confirmations += 1
         follower.confirm(stream)
       })
-      if (random() < 0.3) await confirmed
+      if (random.next() < 0.3) await confirmed
     } else if (oldest !== undefined) {
       // Some leave in the middle of the stream, some when they have got everything.
-      if (random() < 0.3) await until(() => oldest.isUpToDate(stream))
+      if (random.next() < 0.3) await until(() => oldest.isUpToDate(stream))
       followers.delete(oldest)
       oldest.leave(hub)
     }
     stream.send()
-    if (random() < 0.2) clock.advance(2_500)
-    if (random() < 0.3) await new Promise((resolve) => setImmediate(resolve))
+    if (random.next() < 0.2) clock.advance(2_500)
+    if (random.next() < 0.3) await new Promise((resolve) => setImmediate(resolve))
   }
   stream.send()
   await until(() => [...followers].every((follower) => follower.isUpToDate(stream)))

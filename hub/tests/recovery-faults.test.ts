@@ -204,7 +204,7 @@ test('the planner is bounded', async () => {
   await turn(bench.clock, 500)
   const page = await pages[0]!
   assert.ok(typeof page === 'object')
-  assert.equal(page.publications.length, recoveryLimits.pageCountMax)
+  assert.equal(page.publications.length, recoveryLimits.historyPageCountMax)
   assert.ok(bench.history.readsActiveMax <= 3)
   assert.ok(askers.slice(0, -1).every(({ result }) => result === 'whole'))
   assert.equal(bench.planner.waiting, 0)

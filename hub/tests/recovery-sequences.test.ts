@@ -6,15 +6,7 @@ import type { StoredPublication } from '../history.js'
 import { Bench } from './planner-bench.js'
 import { Asker } from './recovery-asker.js'
 import { turn } from './scripted-history.js'
-
-/** A small generator of numbers in [0, 1), the same for the same seed. */
-function seeded(seed: number): () => number {
-  let state = Math.imul(seed, 2_654_435_761)
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
+import { SeededRandom } from './seeded-random.js'
 
 interface Faults {
   readonly isLagging: boolean
@@ -26,7 +18,7 @@ interface Faults {
 /** One history with its clients: what was stored, who asked, and what had to come of it. */
 class Play {
   readonly bench: Bench
-  readonly #random: () => number
+  readonly #random: SeededRandom
   readonly #faults: Faults
   readonly #stored: StoredPublication[] = []
   readonly #askers: Asker[] = []
@@ -37,7 +29,7 @@ class Play {
   #rewoundUnder: ReadonlySet<Asker> | undefined
 
   constructor(seed: number, faults: Faults) {
-    this.#random = seeded(seed)
+    this.#random = new SeededRandom(seed)
     this.#faults = faults
     const limits = { pageCountMax: this.#below(2) ? 3 : 256, parallelReadsMax: 1 + this.#below(4) }
     // Cheap scans, or none; so that every way is gone.
@@ -148,7 +140,7 @@ class Play {
   }
 
   #below(bound: number): number {
-    return Math.floor(this.#random() * bound)
+    return this.#random.upTo(bound - 1)
   }
 }
 

@@ -153,11 +153,15 @@ test('a ring answers with everything since a cursor or says why it cannot (PROTO
   )
 })
 
+test('a publication is charged for what it keeps alive (PROTOCOL 7.5)', () => {
+  assert.deepEqual([costOf(publicationOf(1, 0)), costOf(publicationOf(2, 200))], [1_700, 2_300])
+})
+
 test('the ring that was not used for longest gives way when all together are too large', () => {
   const scene = new Scene()
   for (const at of [0, 1, 2]) scene.step('keep', at, 0)
   scene.step('keep', 0, 0)
-  for (const at of [0, 1, 2]) scene.step('publish', at, 1_700)
+  for (const at of [0, 1, 2]) scene.step('publish', at, 1_400)
   const kept = scene.truths.map(({ interest }) => interest.ring !== undefined)
   assert.deepEqual(kept, [true, false, true])
   assert.equal(scene.rings.evictions, 1)

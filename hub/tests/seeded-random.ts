@@ -5,7 +5,8 @@ export class SeededRandom {
 
   /** Any whole number but 0. */
   constructor(seed: number) {
-    this.#state = seed | 0 || 1
+    // Else the first numbers of all small seeds are next to 0.
+    this.#state = Math.imul(seed, 2_654_435_761) | 0 || 1
   }
 
   /** From 0 up to, not including, 1. */

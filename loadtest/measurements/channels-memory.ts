@@ -50,6 +50,8 @@ export const channelsMemory: Measurement = {
         what: 'memory per publication of 200 bytes in a ring',
         unit: 'B',
         gateway: perPublication,
+        // What a ring is charged for it (hub/ring.ts).
+        budget: { of: 'gateway', max: 2300 },
       },
     ]
     return rows

@@ -47,6 +47,18 @@ test('a gap moves the position, and what was known of the place before it is for
   assert.deepEqual(positions.of(name), { epoch: 'bbbbbbbbbbbb', offset: 4, time: 95_000 })
 })
 
+test('a gap up to where live begins ends the history, that of another epoch does not', () => {
+  const positions = new KeptPositions()
+  positions.subscribed(name, { epoch, offset: 5, verified: 6 }, false)
+  positions.subscribed(name, { epoch, offset: 40, verified: 57 }, true)
+  positions.gap(name, { before: 41 })
+  assert.deepEqual(positions.of(name), { epoch, offset: 40, verified: 57 })
+  positions.subscribed(name, { epoch, offset: 90, verified: 99 }, true)
+  positions.gap(name, { epoch: 'bbbbbbbbbbbb', offset: 0 })
+  positions.publication(name, 91, 95_000)
+  assert.deepEqual(positions.of(name), { epoch: 'bbbbbbbbbbbb', offset: 91, time: 95_000 })
+})
+
 test('who asks for the newest has no position before the first of them', () => {
   const positions = new KeptPositions()
   positions.subscribed(name, { epoch, offset: 9, verified: 12 }, true)
@@ -65,6 +77,9 @@ test('the position of a pattern is moved by heartbeats, and not by what comes', 
   assert.deepEqual(positions.of(pattern), { epoch, offset: 9, verified: 9 })
   positions.subscribed(pattern, { epoch, offset: 20, verified: 20 }, true)
   positions.publication(pattern, 15, 99_000)
+  assert.equal(positions.of(pattern)?.offset, 9)
+  // A gap may follow it still.
+  positions.publication(pattern, 20, 99_000)
   assert.equal(positions.of(pattern)?.offset, 9)
   positions.publication(pattern, 21, 99_000)
   assert.equal(positions.of(pattern)?.offset, 20)
