@@ -3,6 +3,9 @@
 export interface Clock {
   /** ms since 1970. */
   now(): number
-  /** Runs once after `delayMs`. Returns what cancels it. Never keeps the process alive. */
+  /**
+   * Runs once after `delayMs`; 0: in the next turn, when sockets have had theirs. Returns what
+   * cancels it. Never keeps the process alive.
+   */
   after(delayMs: number, run: () => void): () => void
 }

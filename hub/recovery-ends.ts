@@ -1,7 +1,6 @@
 /** Who has all its data, until its leader has said what the history's state is: asked for many. */
 import type { Clock } from './clock.js'
 import type { HistoryState } from './history.js'
-import { nextTurn } from './next-turn.js'
 import type { RecoveryLimits } from './recovery-limits.js'
 import type { Recovery } from './recovery.js'
 
@@ -60,7 +59,7 @@ export class RecoveryEnds {
     let told = 0
     for (const recovery of ended) {
       if (told === this.#limits.donePerTurnMax) {
-        await nextTurn()
+        await this.#pass(0)
         told = 0
       }
       this.#end(recovery, state)

@@ -45,7 +45,7 @@ test('no older publication proves nothing where limits may have removed one sinc
   assert.equal(chain.judge(at(50, 3), within(10, 49)), 'next')
 })
 
-test('no older publication, where one was known, is believed if that one may have aged away', () => {
+test('that nothing older was kept, where one was known, is believed if it may have aged', () => {
   const chain = new Chain()
   chain.begin(10, { offset: 7, time: 5_000, isEnd: false })
   assert.equal(chain.judge(at(50, 0, 5_999), within(10)), 'gap')

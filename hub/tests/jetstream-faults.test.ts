@@ -198,7 +198,8 @@ const permissions = (withAdvisories: boolean): string => `
     withAdvisories ? ', "$JS.EVENT.ADVISORY.STREAM.>"' : ''
   }]
   publish: ["rt.pub.>", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*",
-    "$JS.API.DIRECT.GET.*", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.MSG.NEXT.>", "$JS.API.CONSUMER.DELETE.>"]`
+    "$JS.API.DIRECT.GET.*", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.MSG.NEXT.>",
+    "$JS.API.CONSUMER.DELETE.>"]`
 
 for (const withAdvisories of [true, false]) {
   const which = withAdvisories ? 'its few permissions' : 'no advisories'
