@@ -26,6 +26,8 @@ export interface NatsServerOptions {
   readonly config?: string
   /** With JetStream, which stores in `<directory>/jetstream`. */
   readonly jetStream?: boolean
+  /** What else its block of the configuration says: `max_file_store: 4MB`. */
+  readonly jetStreamLimits?: string
   /** Absent: the server chooses one. */
   readonly port?: number
 }
@@ -42,7 +44,7 @@ export class NatsServer {
   readonly port: number
   /** For what the configuration names; removed with the test. */
   readonly directory: string
-  readonly #config: string
+  #config: string
   #snapshots = 0
   readonly #clients = new Set<NatsConnection>()
   #process: ChildProcess
@@ -72,6 +74,13 @@ export class NatsServer {
     await this.kill()
     const started = await spawnServer(this.directory, this.#config, this.port)
     this.#process = started.process
+  }
+
+  /** With another configuration, while it goes on: in effect a moment later. */
+  reload(change: (config: string) => string): void {
+    this.#config = change(this.#config)
+    configure(this.directory, this.#config, this.port)
+    this.signal('SIGHUP')
   }
 
   /** The same, but JetStream is off until the next restart. Its store stays. */
@@ -117,7 +126,7 @@ export class NatsServer {
     await until(() => isStopped(this.#process.pid))
   }
 
-  /** SIGCONT thaws it; SIGUSR2 makes it a lame duck. */
+  /** SIGCONT thaws it; SIGHUP reloads its configuration; SIGUSR2 makes it a lame duck. */
   signal(name: NodeJS.Signals): void {
     this.#process.kill(name)
   }
@@ -135,7 +144,8 @@ export async function startNats(
   options: NatsServerOptions = {},
 ): Promise<NatsServer> {
   const directory = mkdtempSync(join(tmpdir(), 'tidegate-nats-'))
-  const store = `jetstream { store_dir: "${join(directory, 'jetstream')}" }\n`
+  const limits = options.jetStreamLimits === undefined ? '' : `, ${options.jetStreamLimits}`
+  const store = `jetstream { store_dir: "${join(directory, 'jetstream')}"${limits} }\n`
   const config = (options.jetStream === true ? store : '') + (options.config ?? '')
   const started = await spawnServer(directory, config, options.port ?? -1)
   const server = new NatsServer(directory, config, started.port, started.process)
@@ -148,11 +158,10 @@ async function spawnServer(
   config: string,
   port: number,
 ): Promise<{ readonly port: number; readonly process: ChildProcess }> {
-  const ports = join(directory, 'ports')
+  const ports = portsIn(directory)
   rmSync(ports, { recursive: true, force: true })
   mkdirSync(ports)
-  const path = join(directory, 'nats.conf')
-  writeFileSync(path, `host: ${host}\nport: ${port}\nports_file_dir: "${ports}"\n${config}\n`)
+  const path = configure(directory, config, port)
   const process = spawn(binary(), ['-c', path], { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   process.stderr.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-4000)))
@@ -161,6 +170,18 @@ async function spawnServer(
     return portIn(join(ports, `nats-server_${process.pid}.ports`))
   })
   return { port: chosen, process }
+}
+
+/** Writes it, and says where. */
+function configure(directory: string, config: string, port: number): string {
+  const path = join(directory, 'nats.conf')
+  const ports = portsIn(directory)
+  writeFileSync(path, `host: ${host}\nport: ${port}\nports_file_dir: "${ports}"\n${config}\n`)
+  return path
+}
+
+function portsIn(directory: string): string {
+  return join(directory, 'ports')
 }
 
 /** Linux tells; elsewhere the signal has to do. */
