@@ -166,6 +166,9 @@ class Story {
   }
 }
 
+/** Stretches that were told as expired, over all seeds. */
+let expired = 0
+
 for (let seed = 1; seed <= 12; seed += 1) {
   test(`with room enough nothing is lost, doubled or told as a gap (seed ${seed})`, async (t) => {
     const story = new Story(seed, harsh, 5)
@@ -180,8 +183,21 @@ for (let seed = 1; seed <= 12; seed += 1) {
     await story.run(t, { ringCountMax: 2, settings, limits: { recoveryCountMax: 3 } })
   })
 
+  test(`of a history that keeps 4 s only, what has expired is named by a gap (seed ${seed})`, async (t) => {
+    const story = new Story(seed * 15_485_863, harsh, 0)
+    const settings = { maxAgeSeconds: 4 }
+    const witnesses = await story.run(t, { ringCountMax: 3, settings })
+    const gaps = witnesses.flatMap(({ client }) => client.gaps)
+    for (const { reason } of gaps) assert.equal(reason, 'expired')
+    expired += gaps.length
+  })
+
   test(`of a history that is made anew nothing is lost unsaid (seed ${seed})`, async (t) => {
     const story = new Story(seed * 104_729, { ...harsh, renewed: 0.1 }, 0)
     await story.run(t, { ringCountMax: 3 })
   })
 }
+
+test('of what keeps 4 s only, something did expire', () => {
+  assert.ok(expired > 0)
+})
