@@ -221,13 +221,15 @@ export class DurableChannels {
     if (publication.payload.length > this.#owner.publicationBytesMax) {
       this.#owner.counters.tooLarge += 1
       // The ring does not have it, and must not seem to.
-      const at = publication.offset
-      if (interest?.ring !== undefined) this.#owner.rings.restart(interest.ring, at, 'too_large')
+      const { offset: at, time: atTime } = publication
+      const ring = interest?.ring
+      if (ring !== undefined) this.#owner.rings.restart(ring, at, 'too_large', atTime)
       return this.tellGap(channel, { reason: 'too_large', after: seen, before: at + 1 })
     }
     if (interest !== undefined) {
       // Between the newest that is known and what was seen there is nothing.
-      this.#owner.rings.keep(interest, offset > 0 ? offset : seen)
+      if (offset > 0) this.#owner.rings.keep(interest, offset, time)
+      else this.#owner.rings.keep(interest, seen)
       if (interest.ring !== undefined) this.#owner.rings.push(interest.ring, publication)
       this.#fanOut(interest, publication)
     }
