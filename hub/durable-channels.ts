@@ -131,7 +131,15 @@ export class DurableChannels {
 
   /** Everybody hears that a stretch is missing; who is behind reads it for themselves. */
   tellGap(channel: DurableChannel, gap: Gap): void {
-    for (const interest of interestsOf(channel)) this.tellInterest(interest, gap)
+    for (const interest of interestsOf(channel)) {
+      if (interest.pattern === undefined) this.tellInterest(interest, gap)
+      else this.tellInterest(interest, this.#ofAll(interest, gap))
+    }
+  }
+
+  /** A gap moves a pattern's position: of other channels something before its end may be missing. */
+  #ofAll({ base }: Interest, { after = 0, ...gap }: Gap): Gap {
+    return { ...gap, after: Math.min(after, Math.max(base, this.#owner.verified)) }
   }
 
   tellInterest(interest: Interest, gap: Gap): void {
