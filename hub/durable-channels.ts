@@ -137,7 +137,7 @@ export class DurableChannels {
     }
   }
 
-  /** A gap moves a pattern's position: of other channels something before its end may be missing. */
+  /** It moves a pattern's position: of other channels something before its end may be missing. */
   #ofAll({ base }: Interest, { after = 0, ...gap }: Gap): Gap {
     return { ...gap, after: Math.min(after, Math.max(base, this.#owner.verified)) }
   }

@@ -69,7 +69,7 @@ test('an emptied ring falls back to the history, and loses nothing', async (t) =
   assert.deepEqual(node.hub.durable.counters.recoveries.recovered, { ring: 0, history: 1 })
 })
 
-test('a gap in one channel names, for a pattern, what may be missing of the others too', async (t) => {
+test('a gap in one channel names, for a pattern, what the others may miss', async (t) => {
   let isLossy = false
   const settings = { messagesPerChannel: 2 }
   const world = await World.open(t, { settings, wire: () => (isLossy ? 'lost' : 'arrives') })

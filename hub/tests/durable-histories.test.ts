@@ -110,7 +110,7 @@ test('a rewound history that has grown past the position is told by its anchor',
   assert.equal(client.gaps[0]?.reason, 'new_epoch')
 })
 
-test('a rewound history with a publication of another channel in the place of the anchor', async (t) => {
+test('a rewound history with another channel in the place of the anchor', async (t) => {
   const world = await World.open(t)
   const [one, other] = [await world.node(), await world.node()]
   const client = new Client(world, 'orders.1')
@@ -127,7 +127,7 @@ test('a rewound history with a publication of another channel in the place of th
   assert.deepEqual(client.numbers, [0, 1, 2, 0, 3, 5])
 })
 
-test('a rewound history whose ring has let go of what stands in the place of the anchor', async (t) => {
+test('a rewound history whose ring has let go of the place of the anchor', async (t) => {
   const world = await World.open(t, { ringCountMax: 2 })
   const node = await world.node()
   const [stays, client] = [new Client(world, 'orders.1'), new Client(world, 'orders.1')]

@@ -210,7 +210,7 @@ for (let seed = 1; seed <= 12; seed += 1) {
     await story.run(t, { ringCountMax: 2, settings, limits: { recoveryCountMax: 3 } })
   })
 
-  test(`of a history that keeps 4 s only, what has expired is named by a gap (seed ${seed})`, async (t) => {
+  test(`of a history of 4 s what has expired is named by a gap (seed ${seed})`, async (t) => {
     const story = new Story(seed * 15_485_863, harsh, 0)
     const settings = { maxAgeSeconds: 4 }
     const witnesses = await story.run(t, { ringCountMax: 3, settings })
@@ -224,7 +224,7 @@ for (let seed = 1; seed <= 12; seed += 1) {
     await story.run(t, { ringCountMax: 3 })
   })
 
-  test(`of a history that is restored from backups nothing is lost unsaid (seed ${seed})`, async (t) => {
+  test(`of a history set back to backups nothing is lost unsaid (seed ${seed})`, async (t) => {
     const story = new Story(seed * 32_452_843, { ...harsh, rewound: 0.1 }, 0)
     const witnesses = await story.run(t, { ringCountMax: 3 })
     const gaps = witnesses.flatMap(({ client }) => client.gaps)
