@@ -30,8 +30,9 @@ export function completenessOf(recovered: Recovered): Completeness {
   const isFull = countOfChannelMax >= recovered.messagesPerChannel
   if (isAnchored && !isFull && state.first <= offset) return 'complete'
   if (isFull) return 'expired'
-  // Neither age nor bytes nor the channel's own limit has removed the anchor: somebody has.
-  if (!isAnchored && time !== undefined && state.first <= offset) return 'expired'
+  // Neither age nor bytes nor the channel's own limit has removed the anchor: a rewind has, after
+  // which another channel's publication may stand there, or somebody by hand. Nobody can tell.
+  if (!isAnchored && time !== undefined && state.first <= offset) return 'new_epoch'
   const got = Math.max(offset, position.verified ?? 0)
   return state.first <= got + 1 ? 'complete' : 'expired'
 }

@@ -131,7 +131,15 @@ export class DurableChannels {
 
   /** Everybody hears that a stretch is missing; who is behind reads it for themselves. */
   tellGap(channel: DurableChannel, gap: Gap): void {
-    for (const interest of interestsOf(channel)) this.tellInterest(interest, gap)
+    for (const interest of interestsOf(channel)) {
+      if (interest.pattern === undefined) this.tellInterest(interest, gap)
+      else this.tellInterest(interest, this.#ofAll(interest, gap))
+    }
+  }
+
+  /** It moves a pattern's position: of other channels something before its end may be missing. */
+  #ofAll({ base }: Interest, { after = 0, ...gap }: Gap): Gap {
+    return { ...gap, after: Math.min(after, Math.max(base, this.#owner.verified)) }
   }
 
   tellInterest(interest: Interest, gap: Gap): void {
@@ -221,13 +229,15 @@ export class DurableChannels {
     if (publication.payload.length > this.#owner.publicationBytesMax) {
       this.#owner.counters.tooLarge += 1
       // The ring does not have it, and must not seem to.
-      const at = publication.offset
-      if (interest?.ring !== undefined) this.#owner.rings.restart(interest.ring, at, 'too_large')
+      const { offset: at, time: atTime } = publication
+      const ring = interest?.ring
+      if (ring !== undefined) this.#owner.rings.restart(ring, at, 'too_large', atTime)
       return this.tellGap(channel, { reason: 'too_large', after: seen, before: at + 1 })
     }
     if (interest !== undefined) {
       // Between the newest that is known and what was seen there is nothing.
-      this.#owner.rings.keep(interest, offset > 0 ? offset : seen)
+      if (offset > 0) this.#owner.rings.keep(interest, offset, time)
+      else this.#owner.rings.keep(interest, seen)
       if (interest.ring !== undefined) this.#owner.rings.push(interest.ring, publication)
       this.#fanOut(interest, publication)
     }

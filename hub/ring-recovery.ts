@@ -17,10 +17,12 @@ export function sinceOfRing(
   if (hasNewest && (time === undefined || isSameTime(time, chain.time))) return []
   const got = Math.max(offset, position.verified ?? 0)
   if (ring === undefined || ring.since > got || offset > chain.seen) return undefined
-  // A publication that we have and the client shows must be the same.
-  const anchor = ring.at(offset)
-  const isOther = anchor !== undefined && time !== undefined && !isSameTime(time, anchor.time)
-  if (isOther || (anchor === undefined && offset > ring.since)) return undefined
+  // What the client shows must be the same here. If that is not known any more, only the history
+  // tells: after a rewind others may have left the ring, up to what the client had verified before.
+  const anchorTime = ring.timeAt(offset)
+  if (time === undefined) {
+    if (anchorTime === undefined && offset > ring.since) return undefined
+  } else if (anchorTime === undefined || !isSameTime(time, anchorTime)) return undefined
   return ring.after(offset).publications
 }
 

@@ -26,6 +26,8 @@ export function costOf(publication: Publication): number {
 export class Ring {
   /** Every publication that came after this place is in here. Rises as old ones are evicted. */
   since: number
+  /** When the publication was stored that stands at `since`; undefined: none does, or who knows. */
+  sinceTime: number | undefined = undefined
   bytes = 0
   /** When a reader was last here, in the clock's ms. */
   usedAt: number
@@ -50,15 +52,17 @@ export class Ring {
       if (oldest === undefined) break
       this.bytes -= costOf(oldest)
       this.since = oldest.place
+      this.sinceTime = oldest.time
       this.#reason = 'cursor_expired'
     }
   }
 
   /** Forgets everything that came up to now: what came before a break proves nothing. */
-  restart(since: number, reason: GapReason): void {
+  restart(since: number, reason: GapReason, sinceTime?: number): void {
     this.#publications = []
     this.bytes = 0
     this.since = since
+    this.sinceTime = sinceTime
     this.#reason = reason
   }
 
@@ -69,9 +73,10 @@ export class Ring {
     return { publications: this.#publications.slice(first), gap }
   }
 
-  /** The one at exactly this place, if it is in here. */
-  at(place: number): Publication | undefined {
-    return this.#publications.find((publication) => publication.place === place)
+  /** Of the publication at exactly this place, if it is in here, or the last that is not. */
+  timeAt(place: number): number | undefined {
+    if (place === this.since) return this.sinceTime
+    return this.#publications.find((publication) => publication.place === place)?.time
   }
 
   /** The newest so many, if the ring has as many. */

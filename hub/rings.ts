@@ -35,9 +35,12 @@ export class Rings {
   }
 
   /** Begins a ring that is complete from `since` on, or marks the one there is as used. */
-  keep(interest: Interest, since: number): void {
+  keep(interest: Interest, since: number, sinceTime?: number): void {
     const { ringCountMax, ringBytesMax } = this.#limits
-    interest.ring ??= new Ring(since, this.#clock.now(), ringCountMax, ringBytesMax)
+    if (interest.ring === undefined) {
+      interest.ring = new Ring(since, this.#clock.now(), ringCountMax, ringBytesMax)
+      interest.ring.sinceTime = sinceTime
+    }
     this.use(interest)
   }
 
@@ -69,9 +72,9 @@ export class Rings {
   }
 
   /** After a break: what is in the ring cannot be continued. */
-  restart(ring: Ring, since: number, reason: GapReason): void {
+  restart(ring: Ring, since: number, reason: GapReason, sinceTime?: number): void {
     this.bytes -= ring.bytes
-    ring.restart(since, reason)
+    ring.restart(since, reason, sinceTime)
   }
 
   sweep(): void {

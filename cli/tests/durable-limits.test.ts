@@ -155,7 +155,7 @@ test(
     const scene = await startScene(t, { urls: [nats.url], admin })
     scene.start()
     await scene.untilAcknowledged(200)
-    nats.reload(account('1KB'))
+    nats.reload((config) => config.replace(account('5GB'), account('1KB')))
     await eventually('it is full', async () => (await postNumbered(scene)).status === 503)
     const refused = await post(scene.node, 'orders.refused', 1)
     const { code } = (await refused.json()) as { readonly code: string }
@@ -167,7 +167,7 @@ test(
     assert.equal((await client.find('publication')).data, 1)
     const returning = scene.subscriber('ws', channels, scene.node, 'returning', 5)
     await scene.untilUp([returning])
-    nats.reload(account('5GB'))
+    nats.reload((config) => config.replace(account('1KB'), account('5GB')))
     await eventually('there is room', async () => (await postNumbered(scene)).status === 200)
     await scene.untilAcknowledged(200)
     scene.assertNoGaps(await scene.audit())

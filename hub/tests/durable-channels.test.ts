@@ -69,6 +69,23 @@ test('an emptied ring falls back to the history, and loses nothing', async (t) =
   assert.deepEqual(node.hub.durable.counters.recoveries.recovered, { ring: 0, history: 1 })
 })
 
+test('a gap in one channel names, for a pattern, what the others may miss', async (t) => {
+  let isLossy = false
+  const settings = { messagesPerChannel: 2 }
+  const world = await World.open(t, { settings, wire: () => (isLossy ? 'lost' : 'arrives') })
+  const node = await world.node()
+  const client = new Client(world, 'orders.*')
+  await client.connect(node)
+  await world.publish('orders.1')
+  isLossy = true
+  for (const name of ['orders.2', 'orders.1', 'orders.1', 'orders.1']) await world.publish(name)
+  isLossy = false
+  await world.publish('orders.1')
+  await world.settle(50)
+  assert.deepEqual(client.numbers, [0, 4, 5])
+  assert.deepEqual(client.gaps, [{ reason: 'expired', after: 0, before: 5 }])
+})
+
 test('a publication lost on the way is repaired before the next one is delivered', async (t) => {
   let isLosing = false
   const world = await World.open(t, { wire: () => (isLosing ? 'lost' : 'arrives') })

@@ -110,6 +110,42 @@ test('a rewound history that has grown past the position is told by its anchor',
   assert.equal(client.gaps[0]?.reason, 'new_epoch')
 })
 
+test('a rewound history with another channel in the place of the anchor', async (t) => {
+  const world = await World.open(t)
+  const [one, other] = [await world.node(), await world.node()]
+  const client = new Client(world, 'orders.1')
+  await client.connect(one)
+  for (let at = 0; at < 3; at += 1) await world.publish('orders.1')
+  await world.settle(50)
+  client.disconnect()
+  world.history.rewind('orders', 1)
+  for (const name of ['orders.1', 'orders.2', 'orders.1']) await world.publish(name)
+  await client.connect(other)
+  await world.settle(50)
+  assert.deepEqual(client.recovered, [undefined, false])
+  assert.equal(client.gaps[0]?.reason, 'new_epoch')
+  assert.deepEqual(client.numbers, [0, 1, 2, 0, 3, 5])
+})
+
+test('a rewound history whose ring has let go of the place of the anchor', async (t) => {
+  const world = await World.open(t, { ringCountMax: 2 })
+  const node = await world.node()
+  const [stays, client] = [new Client(world, 'orders.1'), new Client(world, 'orders.1')]
+  await stays.connect(node)
+  await client.connect(node)
+  for (let at = 0; at < 2; at += 1) await world.publish('orders.1')
+  await world.settle(50)
+  client.disconnect()
+  world.history.rewind('orders', 1)
+  await world.settle(2_000)
+  for (let at = 0; at < 3; at += 1) await world.publish('orders.1')
+  await world.settle(50)
+  await client.connect(node)
+  await world.settle(50)
+  assert.equal(client.gaps[0]?.reason, 'new_epoch')
+  assert.deepEqual(client.numbers, [0, 1, 0, 2, 3, 4])
+})
+
 test('a replica that lags is taken neither for an empty nor for a new history', async (t) => {
   let lag = 0
   const world = await World.open(t, { lag: () => lag })

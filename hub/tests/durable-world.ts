@@ -178,10 +178,14 @@ export class World {
   readonly clock: FakeClock = new FakeClock()
   readonly broker: MemoryBroker = new MemoryBroker()
   readonly history: SwitchHistory
-  /** How often the history was made anew. */
+  /** How often the history was made anew, or rewound. */
   generation = 0
+  /** The generation that it was made anew in last. */
+  madeAnew = 0
   /** What was stored, in order. */
   readonly stored: Stored[] = []
+  /** The numbers of what a rewind took away: it never was. */
+  readonly rewound: Set<number> = new Set()
   readonly #scope: TestScope
   readonly #options: WorldOptions
   readonly #namespaces: Namespaces
@@ -249,6 +253,14 @@ export class World {
   renew(): void {
     this.history.wipe('orders')
     this.generation += 1
+    this.madeAnew = this.generation
+  }
+
+  /** Restores a backup that ends with this offset. */
+  rewind(last: number): void {
+    this.history.rewind('orders', last)
+    this.generation += 1
+    for (const { number, offset } of this.stored) if (offset > last) this.rewound.add(number)
   }
 
   /** Turns the clock until it has come about. */
@@ -296,6 +308,10 @@ export class Client implements Subscriber {
 
   get gaps(): readonly Gap[] {
     return this.heard.filter((one): one is Gap => 'reason' in one)
+  }
+
+  get isConnected(): boolean {
+    return this.#subscription !== undefined
   }
 
   get isLive(): boolean {

@@ -26,6 +26,8 @@ export interface NatsServerOptions {
   readonly config?: string
   /** With JetStream, which stores in `<directory>/jetstream`. */
   readonly jetStream?: boolean
+  /** What else its block of the configuration says: `max_file_store: 4MB`. */
+  readonly jetStreamLimits?: string
   /** Absent: the server chooses one. */
   readonly port?: number
 }
@@ -43,18 +45,15 @@ export class NatsServer {
   /** For what the configuration names; removed with the test. */
   readonly directory: string
   #config: string
-  /** Of it, what the test gave. */
-  #lines: string
   #snapshots = 0
   readonly #clients = new Set<NatsConnection>()
   #process: ChildProcess
 
-  constructor(directory: string, config: Config, port: number, process: ChildProcess) {
+  constructor(directory: string, config: string, port: number, process: ChildProcess) {
     this.directory = directory
     this.port = port
     this.url = `nats://${host}:${port}`
-    this.#lines = config.lines
-    this.#config = config.store + config.lines
+    this.#config = config
     this.#process = process
   }
 
@@ -77,12 +76,10 @@ export class NatsServer {
     this.#process = started.process
   }
 
-  /** Takes other lines of configuration, as it runs. */
-  reload(lines: string): void {
-    const path = join(this.directory, 'nats.conf')
-    writeFileSync(path, readFileSync(path, 'utf8').replace(this.#lines, lines))
-    this.#config = this.#config.replace(this.#lines, lines)
-    this.#lines = lines
+  /** With another configuration, while it goes on: in effect a moment later. */
+  reload(change: (config: string) => string): void {
+    this.#config = change(this.#config)
+    configure(this.directory, this.#config, this.port)
     this.signal('SIGHUP')
   }
 
@@ -129,7 +126,7 @@ export class NatsServer {
     await until(() => isStopped(this.#process.pid))
   }
 
-  /** SIGCONT thaws it; SIGUSR2 makes it a lame duck. */
+  /** SIGCONT thaws it; SIGHUP reloads its configuration; SIGUSR2 makes it a lame duck. */
   signal(name: NodeJS.Signals): void {
     this.#process.kill(name)
   }
@@ -141,20 +138,16 @@ export class NatsServer {
   }
 }
 
-interface Config {
-  readonly store: string
-  readonly lines: string
-}
-
 /** Starts one; it ends with the test. */
 export async function startNats(
   scope: TestScope,
   options: NatsServerOptions = {},
 ): Promise<NatsServer> {
   const directory = mkdtempSync(join(tmpdir(), 'tidegate-nats-'))
-  const store = `jetstream { store_dir: "${join(directory, 'jetstream')}" }\n`
-  const config = { store: options.jetStream === true ? store : '', lines: options.config ?? '' }
-  const started = await spawnServer(directory, config.store + config.lines, options.port ?? -1)
+  const limits = options.jetStreamLimits === undefined ? '' : `, ${options.jetStreamLimits}`
+  const store = `jetstream { store_dir: "${join(directory, 'jetstream')}"${limits} }\n`
+  const config = (options.jetStream === true ? store : '') + (options.config ?? '')
+  const started = await spawnServer(directory, config, options.port ?? -1)
   const server = new NatsServer(directory, config, started.port, started.process)
   scope.after(() => server.stop())
   return server
@@ -165,11 +158,10 @@ async function spawnServer(
   config: string,
   port: number,
 ): Promise<{ readonly port: number; readonly process: ChildProcess }> {
-  const ports = join(directory, 'ports')
+  const ports = portsIn(directory)
   rmSync(ports, { recursive: true, force: true })
   mkdirSync(ports)
-  const path = join(directory, 'nats.conf')
-  writeFileSync(path, `host: ${host}\nport: ${port}\nports_file_dir: "${ports}"\n${config}\n`)
+  const path = configure(directory, config, port)
   const process = spawn(binary(), ['-c', path], { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   process.stderr.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-4000)))
@@ -178,6 +170,18 @@ async function spawnServer(
     return portIn(join(ports, `nats-server_${process.pid}.ports`))
   })
   return { port: chosen, process }
+}
+
+/** Writes it, and says where. */
+function configure(directory: string, config: string, port: number): string {
+  const path = join(directory, 'nats.conf')
+  const ports = portsIn(directory)
+  writeFileSync(path, `host: ${host}\nport: ${port}\nports_file_dir: "${ports}"\n${config}\n`)
+  return path
+}
+
+function portsIn(directory: string): string {
+  return join(directory, 'ports')
 }
 
 /** Linux tells; elsewhere the signal has to do. */

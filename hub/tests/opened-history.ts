@@ -1,6 +1,7 @@
 /** Both histories, started, with a plain publisher beside: what the shared tests run over. */
 import { headers as natsHeaders, type NatsConnection } from '@nats-io/transport-node'
 import type { Broker } from '../broker.js'
+import type { Clock } from '../clock.js'
 import type { HistoryLayout } from '../history-layout.js'
 import type { History, HistoryEvent } from '../history.js'
 import {
@@ -102,6 +103,7 @@ export interface JetStreamChoices {
   readonly timeouts?: JetStreamTimeouts
   /** With users: who the history is, and who the service and the test. */
   readonly config?: string
+  readonly jetStreamLimits?: string
   readonly user?: string
   readonly admin?: string
   /** What the reads connection receives and loses. */
@@ -117,28 +119,37 @@ function losing(reader: NatsBroker, isLost: (message: NatsMessage) => boolean): 
 }
 
 /** Timers that wait for a server run 12 times as fast, so that tests are quick. */
-const quickClock = {
+export const quickClock: Clock = {
   ...realClock,
   after: (ms: number, run: () => void) => realClock.after(ms >= 5_000 ? ms : ms / 12, run),
 }
 const timeouts = { connectMs: 2_000, pingIntervalMs: 15_000 }
 
-export async function openJetStreamHistory(
+/** Not started yet: a hub does it, or whoever opens the history alone. */
+export interface ConnectedJetStream extends Pick<OpenedJetStream, 'server' | 'reader' | 'history'> {
+  readonly broker: NatsBroker
+  readonly layout: HistoryLayout
+  /** A plain client, who may do everything. */
+  connect(): Promise<NatsConnection>
+}
+
+export async function connectJetStreamHistory(
   scope: TestScope,
   {
     layout = testLayout(),
     timeouts: historyTimeouts = defaultJetStreamTimeouts,
     isLost,
     config = '',
+    jetStreamLimits,
     user,
     admin,
   }: JetStreamChoices = {},
-): Promise<OpenedJetStream> {
-  const server = await startNats(scope, { jetStream: true, config })
+): Promise<ConnectedJetStream> {
+  const limits = jetStreamLimits === undefined ? {} : { jetStreamLimits }
+  const server = await startNats(scope, { jetStream: true, config, ...limits })
   const login = admin === undefined ? {} : { user: admin, pass: 'pw' }
-  const client = { reconnect: false, ...login }
-  let service = await server.connect(client)
-  await provisioned(service, layout)
+  const connect = (): Promise<NatsConnection> => server.connect({ reconnect: false, ...login })
+  await provisioned(await connect(), layout)
   const options = { url: server.url, ...(user !== undefined && { user, password: 'pw' }) }
   const broker = await createNatsBroker(options, quickClock, Math.random, timeouts)
   const reader = await createNatsBroker(options, quickClock, Math.random, timeouts)
@@ -149,6 +160,16 @@ export async function openJetStreamHistory(
   })
   scope.after(() => history.close())
   scope.after(() => broker.close())
+  return { server, broker, reader, history, layout, connect }
+}
+
+export async function openJetStreamHistory(
+  scope: TestScope,
+  choices: JetStreamChoices = {},
+): Promise<OpenedJetStream> {
+  const connected = await connectJetStreamHistory(scope, choices)
+  const { server, broker, reader, history, layout, connect } = connected
+  let service = await connect()
   await started(broker)
   const events = listeningTo(history)
   await history.start()
@@ -156,7 +177,7 @@ export async function openJetStreamHistory(
   const names = [...wantedStreams(layout).keys()]
   /** After a restart. NATS forgets streams in memory, if it is one server alone. */
   const usable = async (): Promise<void> => {
-    service = await server.connect(client)
+    service = await connect()
     await provisioned(service, layout)
     for (const name of names) await untilAnswered(() => history.state(name))
   }

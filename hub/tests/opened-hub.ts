@@ -11,7 +11,7 @@ import type { Subscription } from '../subscription.js'
 import { FakeClock } from './fake-clock.js'
 import type { TestScope } from './nats-server.js'
 
-const defaultLimits: HubLimits = {
+export const defaultLimits: HubLimits = {
   publicationBytesMax: 1_000,
   channelsMax: 1_000,
   lingeringMax: 100,
