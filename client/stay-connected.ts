@@ -66,6 +66,10 @@ class LastingConnection implements Connection {
     return this.#current === undefined ? this.#cursor : this.#current.cursor
   }
 
+  update(channels: readonly string[]): boolean {
+    return this.#current?.update(channels) ?? false
+  }
+
   close(): void {
     this.#cancelWait()
     this.#current?.close()

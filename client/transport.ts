@@ -33,6 +33,11 @@ export interface Progress {
 export interface Connection {
   /** How far this connection got; undefined while there is nothing to go on from. */
   readonly cursor: string | undefined
+  /**
+   * Changes the channels, in place: those that are new begin, those that are gone end. False: this
+   * transport cannot; a connection that goes on from the cursor of this one can have others.
+   */
+  update(channels: readonly string[]): boolean
   /** Ends it. Nothing is heard afterwards, not even `closed`. */
   close(): void
 }
