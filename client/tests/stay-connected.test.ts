@@ -16,7 +16,7 @@ class FakeTransport implements Transport {
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void) {
     this.requests.push(request)
     this.say = onEvent
-    return { cursor: this.cursor, close: () => this.closeCount++ }
+    return { cursor: this.cursor, update: () => false, close: () => this.closeCount++ }
   }
 }
 
