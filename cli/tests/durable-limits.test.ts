@@ -140,6 +140,40 @@ test(
   },
 )
 
+/** Everybody is of one account, whose JetStream may keep so much. */
+function account(maxFile: string): string {
+  const limits = `jetstream { max_file: ${maxFile}, max_mem: 1MB }`
+  return `accounts { A { ${limits}, users: [{ user: a, password: pw }] } }\nno_auth_user: a`
+}
+
+test(
+  'when its account is full, publishers hear it, and nobody loses what was stored (PROTOCOL 14.9)',
+  limit,
+  async (t) => {
+    const nats = await startNats(t, { jetStream: true, config: account('5GB') })
+    const admin = await nats.connect({ maxReconnectAttempts: -1 })
+    const scene = await startScene(t, { urls: [nats.url], admin })
+    scene.start()
+    await scene.untilAcknowledged(200)
+    nats.reload(account('1KB'))
+    await eventually('it is full', async () => (await postNumbered(scene)).status === 503)
+    const refused = await post(scene.node, 'orders.refused', 1)
+    const { code } = (await refused.json()) as { readonly code: string }
+    assert.deepEqual([refused.status, code], [503, 'broker_unavailable'])
+    // What needs no room goes on: ephemeral channels, and what is stored.
+    const client = await TestClient.connect(t, scene.node.ws, token)
+    await client.ask({ type: 'subscribe', id: 1, channel: 'chat.1' })
+    assert.equal((await post(scene.node, 'chat.1', 1)).status, 200)
+    assert.equal((await client.find('publication')).data, 1)
+    const returning = scene.subscriber('ws', channels, scene.node, 'returning', 5)
+    await scene.untilUp([returning])
+    nats.reload(account('5GB'))
+    await eventually('there is room', async () => (await postNumbered(scene)).status === 200)
+    await scene.untilAcknowledged(200)
+    scene.assertNoGaps(await scene.audit())
+  },
+)
+
 /** It passes through the node, which answers with its offset. */
 async function postNumbered({ log, node }: Scene): Promise<Response> {
   const channel = 'orders.posted'

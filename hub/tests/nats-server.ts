@@ -42,16 +42,19 @@ export class NatsServer {
   readonly port: number
   /** For what the configuration names; removed with the test. */
   readonly directory: string
-  readonly #config: string
+  #config: string
+  /** Of it, what the test gave. */
+  #lines: string
   #snapshots = 0
   readonly #clients = new Set<NatsConnection>()
   #process: ChildProcess
 
-  constructor(directory: string, config: string, port: number, process: ChildProcess) {
+  constructor(directory: string, config: Config, port: number, process: ChildProcess) {
     this.directory = directory
     this.port = port
     this.url = `nats://${host}:${port}`
-    this.#config = config
+    this.#lines = config.lines
+    this.#config = config.store + config.lines
     this.#process = process
   }
 
@@ -72,6 +75,15 @@ export class NatsServer {
     await this.kill()
     const started = await spawnServer(this.directory, this.#config, this.port)
     this.#process = started.process
+  }
+
+  /** Takes other lines of configuration, as it runs. */
+  reload(lines: string): void {
+    const path = join(this.directory, 'nats.conf')
+    writeFileSync(path, readFileSync(path, 'utf8').replace(this.#lines, lines))
+    this.#config = this.#config.replace(this.#lines, lines)
+    this.#lines = lines
+    this.signal('SIGHUP')
   }
 
   /** The same, but JetStream is off until the next restart. Its store stays. */
@@ -129,6 +141,11 @@ export class NatsServer {
   }
 }
 
+interface Config {
+  readonly store: string
+  readonly lines: string
+}
+
 /** Starts one; it ends with the test. */
 export async function startNats(
   scope: TestScope,
@@ -136,8 +153,8 @@ export async function startNats(
 ): Promise<NatsServer> {
   const directory = mkdtempSync(join(tmpdir(), 'tidegate-nats-'))
   const store = `jetstream { store_dir: "${join(directory, 'jetstream')}" }\n`
-  const config = (options.jetStream === true ? store : '') + (options.config ?? '')
-  const started = await spawnServer(directory, config, options.port ?? -1)
+  const config = { store: options.jetStream === true ? store : '', lines: options.config ?? '' }
+  const started = await spawnServer(directory, config.store + config.lines, options.port ?? -1)
   const server = new NatsServer(directory, config, started.port, started.process)
   scope.after(() => server.stop())
   return server
