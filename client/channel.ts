@@ -2,13 +2,20 @@
 import { Emitter } from './emitter.js'
 import { PublicationBuffer } from './publication-buffer.js'
 import type { TidegateError } from './tidegate-error.js'
-import type { GapEvent, ProblemEvent, Publication, RecoveredEvent } from './transport.js'
+import type {
+  GapEvent,
+  ProblemEvent,
+  Publication,
+  RecoveredEvent,
+  SubscribedEvent,
+} from './transport.js'
 
 /** A publication whose payload is known to be of a shape: nobody checks it. */
 export type TypedPublication<Data> = Omit<Publication, 'data'> & { readonly data: Data }
 
 export type ChannelEvent<Data = unknown> =
   | { readonly type: 'publication'; readonly publication: TypedPublication<Data> }
+  | SubscribedEvent
   /** Something is lost: what, if that is known, and why. */
   | GapEvent
   /** A position was shown, and everything after it follows; if not, a gap says what is missing. */

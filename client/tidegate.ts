@@ -138,6 +138,9 @@ export class Tidegate {
   #hear(event: Exclude<ConnectionEvent, ClosedEvent>): void {
     switch (event.type) {
       case 'welcome':
+        for (const channel of event.subscriptions) {
+          this.#tell(channel, (holder) => holder.hear({ type: 'subscribed', channel }))
+        }
         return
       case 'wire':
         return this.#emitter.emit(event)
@@ -148,6 +151,7 @@ export class Tidegate {
       case 'problem':
         if (event.channel === undefined) return this.#emitter.emit(event)
         return this.#tell(event.channel, (holder) => holder.hear(event))
+      case 'subscribed':
       case 'gap':
       case 'recovered':
       case 'ended':

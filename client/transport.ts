@@ -46,7 +46,9 @@ export interface Connection {
 export type Publication = Omit<PublicationFrame, 'type'>
 
 export type ConnectionEvent =
-  | { readonly type: 'welcome' }
+  /** With the channels that are subscribed already; those of a WebSocket follow one by one. */
+  | { readonly type: 'welcome'; readonly subscriptions: readonly string[] }
+  | SubscribedEvent
   | { readonly type: 'publication'; readonly publication: Publication }
   | GapEvent
   | RecoveredEvent
@@ -55,6 +57,12 @@ export type ConnectionEvent =
   | ProblemEvent
   | WireEvent
   | ClosedEvent
+
+/** What is published from now on comes. */
+export interface SubscribedEvent {
+  readonly type: 'subscribed'
+  readonly channel: string
+}
 
 /** Something of a subscribed channel is lost: what, if that is known, and why. */
 export type GapEvent = GapFrame

@@ -155,7 +155,7 @@ class WebSocketConnection extends SingleConnection {
     this.#silenceMsMax = frame.heartbeatSeconds * 2000
     this.#refreshBefore(frame.expiresAt)
     this.#isWelcome = true
-    this.emit({ type: 'welcome' })
+    this.emit({ type: 'welcome', subscriptions: frame.subscriptions })
     this.#names = [...new Set([...this.request.channels, ...frame.subscriptions])]
     for (const name of this.#names) {
       if (!frame.subscriptions.includes(name)) this.#subscribe(name)
@@ -190,6 +190,7 @@ class WebSocketConnection extends SingleConnection {
     this.#asked.delete(frame.id)
     this.#yielding.delete(frame.channel)
     const { channel, epoch, offset, recovered } = frame
+    this.emit({ type: 'subscribed', channel })
     if (asked === undefined || epoch === undefined || offset === undefined) return // ephemeral
     const { positions, chain } = this.progress
     const { position, last } = asked

@@ -37,7 +37,7 @@ export class FakeConnection implements Connection {
   }
 
   welcome(): void {
-    this.say({ type: 'welcome' })
+    this.say({ type: 'welcome', subscriptions: [] })
   }
 
   lose(event: Partial<ClosedEvent> = {}): void {
