@@ -25,6 +25,11 @@ export class Positions {
     return positions
   }
 
+  /** Everything up to here has come by another way. */
+  resume(name: string, position: Position): void {
+    this.#places.set(name, { own: position, live: undefined })
+  }
+
   of(name: string): Position | undefined {
     return this.#places.get(name)?.own
   }

@@ -1,5 +1,5 @@
 /** One connection for all channels that are wanted: by the transport that works, again and again. */
-import { progressFrom } from './progress.js'
+import { moveTo, progressFrom } from './progress.js'
 import { ReconnectPace, type Pace } from './reconnect-pace.js'
 import type { Probe } from './probe.js'
 import { TransportChoice } from './transport-choice.js'
@@ -107,6 +107,7 @@ export class Session {
     const { transports, ...options } = this.#options
     const transport = this.#choice.current()
     const cursor = this.#cursor
+    if (cursor !== undefined) moveTo(this.#progress, cursor, this.#channels)
     const request: ConnectionRequest = {
       ...{ url: options.url, token: options.token, channels: this.#channels },
       ...(options.last !== undefined && { last: options.last }),

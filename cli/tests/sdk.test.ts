@@ -26,20 +26,30 @@ async function start(t: TestContext, transports: readonly Transport[]) {
     await service.request(`rt.pub.${channel}`, String(number), { timeout: 5_000 })
   }
   const token = await mint(t, '--subscribe', '*')
-  const tidegate = new Tidegate(box.url, { token: () => token, transports })
-  t.after(() => tidegate.close())
-  const hold = (channel: string) => {
-    const holder = tidegate.channel<number>(channel)
-    const numbers: number[] = []
-    const losses: ChannelEvent['type'][] = []
-    holder.on('publication', ({ publication }) => numbers.push(publication.data))
-    holder.on('gap', ({ type }) => losses.push(type))
-    let isSubscribed = false
-    holder.on('subscribed', () => (isSubscribed = true))
-    return { ...{ holder, numbers, losses }, subscribed: () => until(() => isSubscribed) }
+  const open = (cursor?: string) => {
+    const from = cursor === undefined ? {} : { cursor }
+    const tidegate = new Tidegate(box.url, { token: () => token, transports, ...from })
+    t.after(() => tidegate.close())
+    return { tidegate, hold: (channel: string) => hold(tidegate, channel) }
   }
-  const connected = () => until(() => tidegate.state.type === 'connected' && tidegate.state, 30_000)
-  return { nodes, box, publish, tidegate, hold, connected }
+  const opened = open()
+  const connected = () =>
+    until(() => {
+      const { state } = opened.tidegate
+      return state.type === 'connected' && state
+    }, 30_000)
+  return { ...opened, nodes, box, publish, connected, reopen: open }
+}
+
+function hold(tidegate: Tidegate, channel: string) {
+  const holder = tidegate.channel<number>(channel)
+  const numbers: number[] = []
+  const losses: ChannelEvent['type'][] = []
+  holder.on('publication', ({ publication }) => numbers.push(publication.data))
+  holder.on('gap', ({ type }) => losses.push(type))
+  let isSubscribed = false
+  holder.on('subscribed', () => (isSubscribed = true))
+  return { ...{ holder, numbers, losses }, subscribed: () => until(() => isSubscribed) }
 }
 
 function transportOf({ state }: Tidegate): string | undefined {
@@ -93,6 +103,32 @@ test(
     await held.subscribed()
     await second.publish('news')
     await until(() => held.numbers.length === 1)
+  },
+)
+
+test(
+  'it goes on where it was when it changes transports, and from a cursor',
+  bounded,
+  async (t) => {
+    const { box, publish, hold, tidegate, nodes, reopen } = await start(t, nodeTransports)
+    box.blocksUpgrades = true
+    const news = hold('news')
+    await news.subscribed()
+    assert.equal(transportOf(tidegate), 'event-stream')
+    await publish('news')
+    await until(() => news.numbers.length === 1)
+    const cursor = tidegate.cursor
+    assert.ok(cursor !== undefined)
+    tidegate.close()
+    for (let count = 0; count < 3; count += 1) await publish('news')
+    box.blocksUpgrades = false
+    box.target = nodes[1].port
+    const later = reopen(cursor)
+    const again = later.hold('news')
+    await until(() => again.numbers.length === 3)
+    assert.equal(transportOf(later.tidegate), 'websocket')
+    assert.deepEqual(again.numbers, [2, 3, 4])
+    assert.deepEqual(again.losses, [])
   },
 )
 
