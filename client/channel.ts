@@ -27,8 +27,8 @@ export type ChannelEvent<Data = unknown> =
 
 export interface ReadOptions {
   /**
-   * Publications that wait for the reader, 1 or more; 256 by default. One more, and the oldest goes:
-   * the channel hears a gap `slow_consumer` with its bounds, and the loop goes on behind it.
+   * Publications that wait for the reader, 1 or more; 256 by default. One more, and the oldest
+   * goes: the channel hears a gap `slow_consumer` with its bounds; the loop goes on behind it.
    */
   readonly bufferMax?: number
   /** Ends the loop. */

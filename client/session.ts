@@ -1,4 +1,4 @@
-/** One connection for all channels that are wanted: by the transport that works, again and again. */
+/** One connection for all channels that are wanted, by the transport that works. */
 import { moveTo, progressFrom } from './progress.js'
 import { ReconnectPace, type Pace } from './reconnect-pace.js'
 import type { Probe } from './probe.js'
@@ -25,7 +25,7 @@ export type SessionState =
       /** When it tries again, in ms since 1970. */
       readonly until: number
     }
-  /** For good: by `close()`, with the code `closed`, or because only the application can mend it. */
+  /** For good: by `close()` (code `closed`), or because only the application can mend it. */
   | { readonly type: 'closed'; readonly code: string; readonly message: string }
 
 export interface SessionOptions {

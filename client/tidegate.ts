@@ -25,9 +25,9 @@ export interface TidegateOptions {
    * fails it is asked again, in backoff.
    */
   readonly token: () => Promise<string> | string
-  /** Tried in this order. By default WebSocket, event stream, long-poll, as the platform has them. */
+  /** Tried in this order. Default: WebSocket, event stream, long-poll, as the platform has them. */
   readonly transports?: readonly Transport[]
-  /** Each durable channel begins with its newest so many publications, 1 to 1,000; default: none. */
+  /** Each durable channel begins with so many of its newest, 1 to 1,000. Default: none. */
   readonly last?: number
   /** Where an earlier client was: `Tidegate.cursor`. Channels that it covers go on from there. */
   readonly cursor?: string

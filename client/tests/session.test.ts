@@ -74,7 +74,7 @@ test('channels change within a WebSocket, and by a new request elsewhere', async
   assert.equal(stream.connection.request.cursor, 'c1')
 })
 
-test('a transport is passed over when it fails twice while HTTP works, and tried again', async () => {
+test('a transport that fails twice while HTTP works is passed over for a while', async () => {
   const { session, socket, stream, asked, clock, fail } = start()
   session.update(['a'])
   await fail(socket)
