@@ -39,7 +39,12 @@ export class Stretch {
 
   /** Beyond this the next publication of the channel is expected. */
   last(channel: string): number {
-    return Math.max(this.lastOf.get(channel) ?? this.startIn(channel), this.#floor)
+    return Math.max(this.lastReceived(channel), this.#floor)
+  }
+
+  /** Whatever was said to be lost. */
+  lastReceived(channel: string): number {
+    return this.lastOf.get(channel) ?? this.startIn(channel)
   }
 
   startIn(channel: string): number {

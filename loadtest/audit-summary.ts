@@ -26,11 +26,14 @@ export function formatAudit(verdicts: readonly Verdict[]): string {
   return [formatTable(header, rows), ...sentences(verdicts)].join('\n')
 }
 
-/** So many of all faults, as sentences. */
+/** So many of all faults, as sentences: what is lost last, for that may only be late. */
 export function sentences(verdicts: readonly Verdict[]): readonly string[] {
-  const all = verdicts.flatMap(({ subscriber, name, faults }) =>
-    faults.map((fault) => `${subscriber}, ${name}: ${sentenceOf(fault)}`),
+  const faults = verdicts.flatMap(({ subscriber, name, faults }) =>
+    faults.map((fault) => ({ fault, whose: `${subscriber}, ${name}` })),
   )
+  const isLoss = ({ fault }: (typeof faults)[number]): boolean => fault.type === 'lost'
+  const inOrder = [...faults.filter((one) => !isLoss(one)), ...faults.filter(isLoss)]
+  const all = inOrder.map(({ fault, whose }) => `${whose}: ${sentenceOf(fault)}`)
   const more = all.length - sentencesMax
   return more > 0 ? [...all.slice(0, sentencesMax), `and ${more} more`] : all
 }

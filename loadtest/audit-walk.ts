@@ -184,12 +184,14 @@ export class AuditWalk {
   /** Its order, and the chain to the one before it. */
   #place({ channel, number, offset, previous }: HeardPublication, stretch: Stretch): void {
     const isFirst = !stretch.lastOf.has(channel)
-    const last = stretch.last(channel)
+    // Of a pattern a gap may be one channel's: within its bounds the others still come (14.9).
+    const mayCome = !isChannel(this.name) && stretch.isNamed(offset)
+    const last = mayCome ? stretch.lastReceived(channel) : stretch.last(channel)
     stretch.hear(channel, offset)
     if (this.#asksNewest && isFirst && offset <= last) {
       stretch.startOf.set(channel, offset - 1)
     } else if (offset <= last) {
-      if (stretch.isNamed(offset)) {
+      if (stretch.isNamed(offset) && !mayCome) {
         this.#badGap(undefined, `offset ${offset} of ${channel} came after it`)
       } else this.faults.push({ type: 'reordered', channel, number, offset, last })
       return

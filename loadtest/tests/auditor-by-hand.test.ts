@@ -86,6 +86,25 @@ test('what a history kept when it was set back may come again behind its gap, an
   assert.deepEqual(types(...again, gap, two, one), ['reordered'])
 })
 
+test('within the bounds of a gap the other channels of a pattern still come, in order', () => {
+  const log = new PublicationLog()
+  log.beginHistory('orders', 'aaaaaaaaaaaa')
+  const events = (name: string, ...offsets: readonly number[]): HeardEvent[] => [
+    { type: 'subscribed', name, epoch: 'aaaaaaaaaaaa', offset: 0 },
+    { type: 'gap', name, reason: 'expired', after: 1, before: 5 },
+    ...offsets.map((offset): HeardEvent => {
+      const [channel, number] = offset === 5 ? ['orders.1', 2] : ['orders.2', offset - 1]
+      return { type: 'publication', name, channel, offset, previous: 0, number }
+    }),
+  ]
+  log.acknowledge('orders.1', log.send('orders.1'), 1)
+  for (const offset of [2, 3, 4]) log.acknowledge('orders.2', log.send('orders.2'), offset)
+  log.acknowledge('orders.1', log.send('orders.1'), 5)
+  assert.deepEqual(typesOf(log, events('orders.*', 5, 2, 3, 4)), ['lost'])
+  assert.deepEqual(typesOf(log, events('orders.*', 5, 3, 2, 4)), ['reordered', 'lost'])
+  assert.deepEqual(typesOf(log, events('orders.2', 2, 3)).at(-1), 'gap_bounds')
+})
+
 test('a pattern hears what is beyond its position again, once, after a recovery only', () => {
   const { log, hear } = byHand()
   for (const offset of [1, 2, 3]) hear(offset)
