@@ -2,6 +2,13 @@
 import { Channel, type ChannelEvent } from './channel.js'
 import { Emitter } from './emitter.js'
 import { EventStreamTransport } from './event-stream-transport.js'
+import {
+  HttpCalls,
+  type HistoryOptions,
+  type HistoryPage,
+  type Published,
+  type PublishOptions,
+} from './http-calls.js'
 import { LongPollTransport } from './long-poll-transport.js'
 import { onWakeUp } from './wake-up.js'
 import { httpProbe } from './probe.js'
@@ -49,6 +56,7 @@ export class Tidegate {
   readonly #emitter = new Emitter<TidegateEvent>()
   readonly #holders = new Map<string, Set<Channel>>()
   readonly #session: Session
+  readonly #calls: HttpCalls
   readonly #stopListening: () => void
   #isUpdatePlanned = false
 
@@ -68,6 +76,7 @@ export class Tidegate {
       },
       { event: (event) => this.#hear(event), state: (state) => this.#become(state) },
     )
+    this.#calls = new HttpCalls({ url: base, token, pace })
     this.#stopListening = onWakeUp(() => this.#session.wake())
     if (signal?.aborted === true) this.close()
     signal?.addEventListener('abort', () => this.close(), { once: true })
@@ -113,9 +122,20 @@ export class Tidegate {
     return holder
   }
 
-  /** Ends everything: channels, loops, the connection. */
+  /** See `HttpCalls.publish`. It needs no connection, and does not wait for one. */
+  publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published> {
+    return this.#calls.publish(channel, data, options)
+  }
+
+  /** See `HttpCalls.history`. */
+  history(channel: string, options?: HistoryOptions): Promise<HistoryPage> {
+    return this.#calls.history(channel, options)
+  }
+
+  /** Ends everything: channels, loops, calls, the connection. */
   close(): void {
     this.#session.close()
+    this.#calls.close()
   }
 
   /** All channels that are taken in the same turn are subscribed together. */
