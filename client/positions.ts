@@ -30,6 +30,11 @@ export class Positions {
     this.#places.set(name, { own: position, live: undefined })
   }
 
+  /** It is not subscribed any more: if it is again, it begins anew. */
+  forget(name: string): void {
+    this.#places.delete(name)
+  }
+
   of(name: string): Position | undefined {
     return this.#places.get(name)?.own
   }

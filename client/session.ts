@@ -78,6 +78,13 @@ export class Session {
 
   /** The channels that are wanted from now on. */
   update(channels: readonly string[]): void {
+    const { positions, chain } = this.#progress
+    const wanted = new Set(channels)
+    for (const name of this.#channels) {
+      if (wanted.has(name)) continue
+      positions.forget(name)
+      chain.forget(name)
+    }
     this.#channels = channels
     switch (this.#state.type) {
       case 'idle':

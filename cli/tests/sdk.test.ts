@@ -25,7 +25,7 @@ async function start(t: TestContext, transports: readonly Transport[]) {
     counts.set(channel, number)
     await service.request(`rt.pub.${channel}`, String(number), { timeout: 5_000 })
   }
-  const token = await mint(t, '--subscribe', '*')
+  const token = await mint(t, '--subscribe', '*', '--publish', '*')
   const open = (cursor?: string) => {
     const from = cursor === undefined ? {} : { cursor }
     const tidegate = new Tidegate(box.url, { token: () => token, transports, ...from })
@@ -168,4 +168,23 @@ test('a loop reads a channel until it closes', bounded, async (t) => {
   await loop
   assert.deepEqual(read, [1, 2, 3])
   assert.equal(tidegate.state.type, 'closed')
+})
+
+test('what it publishes is stored once, comes, and is in the history', bounded, async (t) => {
+  const { tidegate, hold } = await start(t, nodeTransports)
+  const news = hold('news')
+  await news.subscribed()
+  const first = await tidegate.publish('news', 1)
+  const again = { idempotencyKey: 'k1' }
+  const [second, same] = [
+    await tidegate.publish('news', 2, again),
+    await tidegate.publish('news', 2, again),
+  ]
+  assert.equal(second.offset, (first.offset ?? 0) + 1)
+  assert.deepEqual(same, second)
+  await until(() => news.numbers.length === 2)
+  assert.deepEqual(news.numbers, [1, 2])
+  const { publications, more } = await tidegate.history('news')
+  assert.deepEqual([publications.map(({ data }) => data), more], [[1, 2], false])
+  await assert.rejects(tidegate.publish('no such', 1), { code: 'bad_request' })
 })
