@@ -67,6 +67,11 @@ export class Chain {
     }
   }
 
+  forget(name: string): void {
+    this.#got.delete(name)
+    this.#forgetPattern(name)
+  }
+
   #addByPattern(key: string, offset: number): void {
     this.#gotByPattern.delete(key)
     this.#gotByPattern.set(key, offset)

@@ -118,7 +118,7 @@ class EventStreamConnection extends SingleConnection {
       this.#cancelWelcome()
       this.#names = welcome.subscriptions
       this.#moveTo(event)
-      this.emit({ type: 'welcome' })
+      this.emit({ type: 'welcome', subscriptions: welcome.subscriptions })
     })
     stream.addEventListener('message', (event) => {
       const publication = this.#read('message', event) as Publication | undefined

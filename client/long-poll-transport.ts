@@ -132,7 +132,7 @@ class LongPollConnection extends SingleConnection {
     const { publications, gaps = [], ended = [], recovered = {} } = answer
     if (!this.#isWelcome) {
       this.#isWelcome = true
-      this.emit({ type: 'welcome' })
+      this.emit({ type: 'welcome', subscriptions: this.request.channels })
       for (const [channel, isRecovered] of Object.entries(recovered)) {
         this.emit({ type: 'recovered', channel, recovered: isRecovered })
       }

@@ -25,6 +25,16 @@ export class Positions {
     return positions
   }
 
+  /** Everything up to here has come by another way. */
+  resume(name: string, position: Position): void {
+    this.#places.set(name, { own: position, live: undefined })
+  }
+
+  /** It is not subscribed any more: if it is again, it begins anew. */
+  forget(name: string): void {
+    this.#places.delete(name)
+  }
+
   of(name: string): Position | undefined {
     return this.#places.get(name)?.own
   }

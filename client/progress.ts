@@ -1,5 +1,6 @@
 /** What an application has got before its first connection: what its cursor says. */
 import { decodeCursor } from '../shared/cursor.js'
+import { positionInCursor } from '../shared/cursor-positions.js'
 import { isChannel } from '../shared/channel.js'
 import { Chain } from './chain.js'
 import { Positions } from './positions.js'
@@ -15,4 +16,15 @@ export function progressFrom(cursor: string | undefined, names: readonly string[
     if (position !== undefined) chain.begin(name, position.offset)
   }
   return { chain, positions }
+}
+
+/** Where a connection that kept a cursor of its own has got to; a WebSocket's is made of these. */
+export function moveTo({ positions }: Progress, cursor: string, names: readonly string[]): void {
+  if (cursor === positions.cursor) return
+  const decoded = decodeCursor(cursor)
+  if (decoded === undefined) return
+  for (const name of names) {
+    const position = positionInCursor(decoded, name)
+    if (position !== undefined) positions.resume(name, position)
+  }
 }

@@ -29,6 +29,11 @@ export abstract class SingleConnection implements Connection {
     return this.#isClosed
   }
 
+  /** Most transports name their channels in the request. */
+  update(_channels: readonly string[]): boolean {
+    return false
+  }
+
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true

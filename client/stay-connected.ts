@@ -1,7 +1,6 @@
 /** Opens a connection again and again: jittered backoff, the server's word, the cursor carried. */
-import { backoffFirstMsMax, backoffMs } from '../shared/backoff.js'
-import type { Clock } from './clock.js'
 import { progressFrom } from './progress.js'
+import { ReconnectPace, type Pace } from './reconnect-pace.js'
 import { systemClock } from './system-clock.js'
 import type {
   ClosedEvent,
@@ -11,16 +10,6 @@ import type {
   Progress,
   Transport,
 } from './transport.js'
-
-/** Time and chance, injected. */
-export interface Pace {
-  readonly clock: Clock
-  /** 0 to 1, as `Math.random`. */
-  readonly random: () => number
-}
-
-/** A connection that lived this long was a good one: the next failure is a first one again. */
-const goodAfterMs = 10_000
 
 /**
  * Holds a connection until `close()`, or until the server says that coming back makes no sense.
@@ -44,8 +33,7 @@ class LastingConnection implements Connection {
   #current: Connection | undefined
   #cursor: string | undefined
   #cancelWait: () => void = () => undefined
-  #failures = 0
-  #welcomedAt: number | undefined
+  readonly #reconnect: ReconnectPace
 
   constructor(
     transport: Transport,
@@ -57,6 +45,7 @@ class LastingConnection implements Connection {
     this.#request = request
     this.#onEvent = onEvent
     this.#pace = pace
+    this.#reconnect = new ReconnectPace(pace)
     this.#cursor = request.cursor
     this.#progress = progressFrom(request.cursor, request.channels)
     this.#open()
@@ -66,13 +55,17 @@ class LastingConnection implements Connection {
     return this.#current === undefined ? this.#cursor : this.#current.cursor
   }
 
+  update(channels: readonly string[]): boolean {
+    return this.#current?.update(channels) ?? false
+  }
+
   close(): void {
     this.#cancelWait()
     this.#current?.close()
   }
 
   #open(): void {
-    this.#welcomedAt = undefined
+    this.#reconnect.opens()
     const cursor = this.#cursor
     const progress = this.#progress
     const request = { ...this.#request, progress, ...(cursor !== undefined && { cursor }) }
@@ -80,7 +73,7 @@ class LastingConnection implements Connection {
   }
 
   #hear(event: ConnectionEvent): void {
-    if (event.type === 'welcome') this.#welcomedAt ??= this.#pace.clock.now()
+    if (event.type === 'welcome') this.#reconnect.welcomed()
     if (event.type === 'closed') this.#lose(event)
     else this.#onEvent(event)
   }
@@ -89,21 +82,8 @@ class LastingConnection implements Connection {
     this.#cursor = this.cursor
     this.#current = undefined
     if (!event.retryable) return this.#onEvent(event)
-    const delayMs = this.#nextDelayMs(event)
+    const delayMs = this.#reconnect.nextDelayMs(event)
     this.#cancelWait = this.#pace.clock.after(delayMs, () => this.#open())
     this.#onEvent({ ...event, retryAfterMs: delayMs })
-  }
-
-  #nextDelayMs(event: ClosedEvent): number {
-    const { clock, random } = this.#pace
-    const wasGood = this.#welcomedAt !== undefined && clock.now() - this.#welcomedAt >= goodAfterMs
-    if (wasGood) this.#failures = 0
-    const attempt = this.#failures
-    this.#failures = Math.min(attempt + 1, 16)
-    // A token that ran out is in nobody's way: a new one may be shown at once, but not in a circle.
-    if (event.code === 'token_expired' && attempt === 0) return 0
-    if (event.retryAfterMs === undefined) return backoffMs(attempt, random())
-    // Seconds are coarse: without chance all who were told the same second would come together.
-    return event.retryAfterMs + random() * backoffFirstMsMax
   }
 }

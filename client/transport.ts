@@ -33,6 +33,11 @@ export interface Progress {
 export interface Connection {
   /** How far this connection got; undefined while there is nothing to go on from. */
   readonly cursor: string | undefined
+  /**
+   * Changes the channels, in place: those that are new begin, those that are gone end. False: this
+   * transport cannot; a connection that goes on from the cursor of this one can have others.
+   */
+  update(channels: readonly string[]): boolean
   /** Ends it. Nothing is heard afterwards, not even `closed`. */
   close(): void
 }
@@ -41,7 +46,9 @@ export interface Connection {
 export type Publication = Omit<PublicationFrame, 'type'>
 
 export type ConnectionEvent =
-  | { readonly type: 'welcome' }
+  /** With the channels that are subscribed already; those of a WebSocket follow one by one. */
+  | { readonly type: 'welcome'; readonly subscriptions: readonly string[] }
+  | SubscribedEvent
   | { readonly type: 'publication'; readonly publication: Publication }
   | GapEvent
   | RecoveredEvent
@@ -50,6 +57,12 @@ export type ConnectionEvent =
   | ProblemEvent
   | WireEvent
   | ClosedEvent
+
+/** What is published from now on comes. */
+export interface SubscribedEvent {
+  readonly type: 'subscribed'
+  readonly channel: string
+}
 
 /** Something of a subscribed channel is lost: what, if that is known, and why. */
 export type GapEvent = GapFrame

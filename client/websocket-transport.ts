@@ -75,14 +75,30 @@ class WebSocketConnection extends SingleConnection {
   #lastId = 0
   /** By the id of its subscribe frame, until that is answered. */
   readonly #asked = new Map<number, Asked>()
-  /** Names whose subscription by the token gives way to one from a position (PROTOCOL 4.22). */
+  /**
+   * Names of which nothing is heard until they are subscribed anew: the application has left them,
+   * or their subscription by the token gives way to one from a position (PROTOCOL 4.22).
+   */
   readonly #yielding = new Set<string>()
-  #names: readonly string[] = []
+  /** Frames whose answers mean nothing any more, by id. */
+  readonly #voided = new Set<number>()
+  #channels: ReadonlySet<string>
+  #names = new Set<string>()
   #isWelcome = false
 
   constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void, clock: Clock) {
     super(request, onEvent)
     this.#clock = clock
+    this.#channels = new Set(request.channels)
+  }
+
+  override update(channels: readonly string[]): boolean {
+    const before = this.#channels
+    this.#channels = new Set(channels)
+    if (!this.#isWelcome) return true
+    for (const name of before) if (!this.#channels.has(name)) this.#leave(name)
+    for (const name of this.#channels) if (!this.#names.has(name)) this.#join(name)
+    return true
   }
 
   get cursor(): string | undefined {
@@ -140,13 +156,14 @@ class WebSocketConnection extends SingleConnection {
       case 'ended':
         if (this.#yielding.has(frame.channel)) return
         this.endChannel(frame.channel)
-        if (this.haveEnded(this.#names)) this.endAll()
+        if (this.haveEnded([...this.#names])) this.endAll()
         return
       case 'error':
         return this.#refuse(frame)
+      case 'unsubscribed':
+        return this.#left(frame.id, frame.channel)
       case 'pong':
       case 'published':
-      case 'unsubscribed':
         return
     }
   }
@@ -155,12 +172,40 @@ class WebSocketConnection extends SingleConnection {
     this.#silenceMsMax = frame.heartbeatSeconds * 2000
     this.#refreshBefore(frame.expiresAt)
     this.#isWelcome = true
-    this.emit({ type: 'welcome' })
-    this.#names = [...new Set([...this.request.channels, ...frame.subscriptions])]
-    for (const name of this.#names) {
-      if (!frame.subscriptions.includes(name)) this.#subscribe(name)
-      else this.#joinLive(name, frame.positions?.[name])
+    this.emit({ type: 'welcome', subscriptions: frame.subscriptions })
+    this.#names = new Set(frame.subscriptions)
+    for (const name of this.#names) this.#joinLive(name, frame.positions?.[name])
+    for (const name of this.#channels) if (!this.#names.has(name)) this.#join(name)
+  }
+
+  #join(name: string): void {
+    this.#names.add(name)
+    this.#subscribe(name)
+  }
+
+  #leave(name: string): void {
+    this.#names.delete(name)
+    this.progress.positions.forget(name)
+    this.progress.chain.forget(name)
+    for (const [id, { channel }] of this.#asked) {
+      if (channel !== name) continue
+      this.#asked.delete(id)
+      this.#voided.add(id)
     }
+    this.#yield(name)
+  }
+
+  #yield(name: string): void {
+    this.#yielding.add(name)
+    const id = ++this.#lastId
+    this.#voided.add(id)
+    this.#send(JSON.stringify({ type: 'unsubscribe', id, channel: name }))
+  }
+
+  /** Nothing of the old subscription comes any more. */
+  #left(id: number, name: string): void {
+    this.#voided.delete(id)
+    if (!this.#names.has(name)) this.#yielding.delete(name)
   }
 
   /** What the token subscribed begins live; from a position it must be subscribed anew. */
@@ -168,8 +213,7 @@ class WebSocketConnection extends SingleConnection {
     const { positions, chain } = this.progress
     const isWanted = live !== undefined && this.request.last !== undefined
     if (isWanted || positions.of(name) !== undefined) {
-      this.#yielding.add(name)
-      this.#send(JSON.stringify({ type: 'unsubscribe', id: ++this.#lastId, channel: name }))
+      this.#yield(name)
       this.#subscribe(name)
     } else if (live !== undefined) {
       positions.begin(name, live, false)
@@ -188,9 +232,11 @@ class WebSocketConnection extends SingleConnection {
   #begin(frame: SubscribedFrame): void {
     const asked = this.#asked.get(frame.id)
     this.#asked.delete(frame.id)
-    this.#yielding.delete(frame.channel)
+    if (this.#voided.delete(frame.id) || asked === undefined) return
     const { channel, epoch, offset, recovered } = frame
-    if (asked === undefined || epoch === undefined || offset === undefined) return // ephemeral
+    this.#yielding.delete(channel)
+    this.emit({ type: 'subscribed', channel })
+    if (epoch === undefined || offset === undefined) return // ephemeral
     const { positions, chain } = this.progress
     const { position, last } = asked
     const live = positionOf(frame, epoch, offset)
@@ -212,6 +258,7 @@ class WebSocketConnection extends SingleConnection {
   }
 
   #refuse({ id = 0, code, message, channel = this.#asked.get(id)?.channel }: ErrorFrame): void {
+    if (this.#voided.delete(id)) return
     const isSubscribe = this.#asked.delete(id)
     // A subscription that could not be made now is made by coming back, as a poll would.
     if (isSubscribe && isPassing(code)) return this.end({ code, message, retryable: true })

@@ -16,7 +16,7 @@ class FakeTransport implements Transport {
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void) {
     this.requests.push(request)
     this.say = onEvent
-    return { cursor: this.cursor, close: () => this.closeCount++ }
+    return { cursor: this.cursor, update: () => false, close: () => this.closeCount++ }
   }
 }
 
@@ -65,11 +65,11 @@ test('a welcome alone does not reset the backoff, ten good seconds do', () => {
   open()
   transport.say(lost)
   clock.advance(1_000)
-  transport.say({ type: 'welcome' })
+  transport.say({ type: 'welcome', subscriptions: [] })
   transport.say(lost)
   assert.deepEqual(clock.delays, [2_000])
   clock.advance(2_000)
-  transport.say({ type: 'welcome' })
+  transport.say({ type: 'welcome', subscriptions: [] })
   clock.advance(10_000)
   transport.say(lost)
   assert.deepEqual(clock.delays, [1_000])

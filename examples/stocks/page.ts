@@ -2,8 +2,9 @@
 import { EventStreamTransport } from '../../client/event-stream-transport.js'
 import { gapSentence } from '../../client/gap-sentence.js'
 import { LongPollTransport, longPollPace, shortPollPace } from '../../client/long-poll-transport.js'
-import { stayConnected } from '../../client/stay-connected.js'
-import type { Connection, ConnectionEvent, Publication, Transport } from '../../client/transport.js'
+import type { SessionState } from '../../client/session.js'
+import { Tidegate } from '../../client/tidegate.js'
+import type { Publication, Transport } from '../../client/transport.js'
 import { WebSocketTransport } from '../../client/websocket-transport.js'
 import { AbsenceMeter } from './absence.js'
 import { Chart } from './chart.js'
@@ -42,8 +43,8 @@ const absences = new AbsenceMeter()
 
 let choice = websocket
 /** Undefined: the reader has gone offline. */
-let connection: Connection | undefined
-/** Where the last connection ended. */
+let tidegate: Tidegate | undefined
+/** Where the last one was. */
 let cursor: string | undefined
 /** `sentAt` of what arrived since the last paint. */
 let unpainted: number[] = []
@@ -62,7 +63,7 @@ function start(): void {
     radio.checked = radio.value === choice.transport.name
     radio.addEventListener('change', () => switchTo(choices[radio.value] ?? choice))
   }
-  network.addEventListener('click', () => (connection === undefined ? goOnline() : goOffline()))
+  network.addEventListener('click', () => (tidegate === undefined ? goOnline() : goOffline()))
   document.addEventListener('visibilitychange', () => {
     // Nothing is painted while nobody looks, so what arrives then has no delay to paint.
     unpainted = []
@@ -75,7 +76,7 @@ function start(): void {
 function switchTo(next: Choice): void {
   choice = next
   delays.begin(next.transport.name)
-  if (connection === undefined) return // offline: it is what we come back by
+  if (tidegate === undefined) return // offline: it is what we come back by
   disconnect()
   connect()
 }
@@ -96,21 +97,19 @@ function goOnline(): void {
 
 /** As when the network dies: nobody knows where we were but we. */
 function disconnect(): void {
-  cursor = connection?.cursor ?? cursor
-  connection?.close()
-  connection = undefined
+  cursor = tidegate?.cursor ?? cursor
+  tidegate?.close()
+  tidegate = undefined
   absences.leave()
 }
 
 function connect(): void {
-  showStatus('connecting', 'Connecting')
-  const request = {
-    url: location.origin,
+  tidegate = new Tidegate(location.origin, {
     token: fetchToken,
-    channels,
+    transports: [choice.transport],
     ...(cursor !== undefined && { cursor }),
-  }
-  connection = stayConnected(choice.transport, request, hear)
+  })
+  hear(tidegate)
 }
 
 async function fetchToken(): Promise<string> {
@@ -120,36 +119,45 @@ async function fetchToken(): Promise<string> {
   return token
 }
 
-function hear(event: ConnectionEvent): void {
-  switch (event.type) {
-    case 'wire':
-      if (event.direction === 'out') absences.ask(Date.now())
-      return wire.add(event)
-    case 'welcome':
+function hear(client: Tidegate): void {
+  client.on('wire', (event) => {
+    if (event.direction === 'out') absences.ask(Date.now())
+    wire.add(event)
+  })
+  client.on('state', ({ state }) => follow(state))
+  client.on('problem', ({ code, message }) => {
+    if (code === 'connection_lost') absences.leave()
+    showStatus('waiting', `${code}: ${message}`)
+  })
+  for (const name of channels) {
+    const channel = client.channel(name)
+    channel.on('publication', ({ publication }) => take(publication))
+    channel.on('gap', (gap) => {
+      absences.gap(gapSentence(gap))
+      paintSoon()
+    })
+    channel.on('ended', () => showStatus('live', `${name} has ended`))
+  }
+}
+
+function follow(state: SessionState): void {
+  switch (state.type) {
+    case 'connecting':
+      return showStatus('connecting', 'Connecting')
+    case 'connected':
       absences.comeBack(Date.now())
       // A poll's answer is heard in one go.
       queueMicrotask(() => absences.welcomed())
       return showStatus('live', 'Live')
-    case 'publication':
-      return take(event.publication)
-    case 'gap':
-      absences.gap(gapSentence(event))
-      return paintSoon()
-    // What comes is counted, and what is lost is a gap, on every transport.
-    case 'recovered':
-      return
-    case 'ended':
-      return showStatus('live', `${event.channel} has ended`)
-    case 'problem':
-      if (event.code === 'connection_lost') absences.leave()
-      return showStatus('waiting', `${event.code}: ${event.message}`)
-    case 'closed': {
+    case 'waiting': {
       absences.leave()
-      const { retryAfterMs } = event
-      if (retryAfterMs === undefined) return showStatus('closed', `${event.code}: ${event.message}`)
-      const seconds = (retryAfterMs / 1000).toFixed(1)
-      return showStatus('waiting', `${event.code}, next try in ${seconds} s`)
+      const seconds = ((state.until - Date.now()) / 1000).toFixed(1)
+      return showStatus('waiting', `${state.code}, next try in ${seconds} s`)
     }
+    case 'closed':
+      if (state.code !== 'closed') showStatus('closed', `${state.code}: ${state.message}`)
+      return
+    case 'idle':
   }
 }
 

@@ -1,0 +1,376 @@
+/** Publishing and histories by HTTP: what is sent again, when, and what is not. */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { HttpCalls, type HttpCallsOptions } from '../http-calls.js'
+import { TidegateError } from '../tidegate-error.js'
+import { FakeClock } from './fake-clock.js'
+import { json, refused, ScriptedFetch, type Scripted } from './scripted-fetch.js'
+import { until } from './until.js'
+
+/** How long an answer is waited for. */
+const answerMs = 15_000
+
+function start(script: readonly Scripted[], options: Partial<HttpCallsOptions> = {}) {
+  const clock = new FakeClock()
+  const scripted = new ScriptedFetch(script)
+  const calls = new HttpCalls({
+    url: 'https://rt.example.com',
+    token: () => Promise.resolve('secret'),
+    fetch: scripted.fetch,
+    pace: { clock, random: () => 0.25 },
+    ...options,
+  })
+  /** Waits until a call pauses before it tries again. `timers` are those that it has then. */
+  const paused = async (timers = 2): Promise<number> => {
+    await until(() => clock.delays.length === timers && !clock.delays.includes(answerMs))
+    return clock.delays[0] as number
+  }
+  const resume = async (timers = 2): Promise<number> => {
+    const delayMs = await paused(timers)
+    clock.advance(delayMs)
+    return delayMs
+  }
+  return { calls, clock, requests: scripted.requests, scripted, paused, resume }
+}
+
+const durable = { isDurable: () => true }
+const ephemeral = { isDurable: () => false }
+
+async function failure(promise: Promise<unknown>): Promise<TidegateError> {
+  const error: unknown = await promise.then(
+    () => assert.fail('it did not reject'),
+    (reason: unknown) => reason,
+  )
+  assert.ok(error instanceof TidegateError, String(error))
+  return error
+}
+
+function codes(error: TidegateError): readonly unknown[] {
+  return [error.code, error.cause instanceof TidegateError ? error.cause.code : undefined]
+}
+
+test('publish posts the frame without its type, with a key and the token', async () => {
+  const { calls, requests, clock } = start([json({ offset: 41 }), json({})])
+  assert.deepEqual(await calls.publish('orders.42', { n: 1 }), { offset: 41 })
+  assert.deepEqual(await calls.publish('chat.7', null, { idempotencyKey: 'k1' }), {})
+  const [first, second] = requests
+  assert.equal(first?.url, 'https://rt.example.com/v1/publish')
+  assert.deepEqual([first.method, first.authorization], ['POST', 'Bearer secret'])
+  const { idempotencyKey, ...rest } = first.body
+  assert.match(String(idempotencyKey), /^[0-9a-f-]{36}$/)
+  assert.deepEqual(rest, { channel: 'orders.42', data: { n: 1 } })
+  assert.deepEqual(second?.body, { channel: 'chat.7', idempotencyKey: 'k1', data: null })
+  assert.deepEqual(clock.delays, [], 'no timer is left')
+})
+
+test('a gateway may have a path of its own', async () => {
+  const { calls, requests } = start([json({})], { url: 'https://example.com/rt' })
+  await calls.publish('a', 1)
+  assert.equal(requests[0]?.url, 'https://example.com/rt/v1/publish')
+})
+
+test('where a page is not secure, the key is random all the same', async (t: TestContext) => {
+  const { crypto } = globalThis
+  t.after(() => Object.defineProperty(globalThis, 'crypto', { value: crypto, configurable: true }))
+  const insecure = { getRandomValues: (bytes: Uint8Array) => bytes.fill(10) }
+  Object.defineProperty(globalThis, 'crypto', { value: insecure, configurable: true })
+  const { calls, requests } = start([json({})])
+  await calls.publish('a', 1)
+  assert.equal(requests[0]?.body['idempotencyKey'], '0a'.repeat(16))
+})
+
+test('on a durable channel it is sent again, with one key, until it is answered', async () => {
+  const { calls, requests, clock, resume } = start(
+    [
+      'lost',
+      refused(503, 'broker_unavailable'),
+      refused(500, 'internal_error'),
+      refused(502),
+      new Response('<html>'),
+      json({ offset: 41 }),
+    ],
+    durable,
+  )
+  const published = calls.publish('orders.42', 1)
+  const waits: number[] = []
+  while (waits.length < 5) waits.push(await resume())
+  assert.deepEqual(await published, { offset: 41 })
+  assert.deepEqual(waits, [250, 500, 1_000, 2_000, 4_000], 'full jitter, a bound that doubles')
+  assert.equal(new Set(requests.map(({ body }) => body['idempotencyKey'])).size, 1)
+  assert.deepEqual(clock.delays, [])
+})
+
+test('PROTOCOL 9.3: Retry-After is a floor, with up to a second of chance on top', async () => {
+  const answers = [refused(503, 'broker_unavailable', '7'), json({ offset: 1 })]
+  const { calls, resume } = start(answers, durable)
+  const published = calls.publish('orders.42', 1)
+  assert.equal(await resume(), 7_250)
+  assert.deepEqual(await published, { offset: 1 })
+})
+
+test('a request that is not answered for 15 s is given up, and sent again', async () => {
+  const { calls, requests, clock, scripted, resume } = start(
+    ['silence', json({ offset: 1 })],
+    durable,
+  )
+  const published = calls.publish('orders.42', 1)
+  await scripted.sent(1)
+  assert.equal(requests[0]?.signal.aborted, false)
+  clock.advance(answerMs)
+  assert.equal(requests[0].signal.aborted, true)
+  await resume()
+  assert.deepEqual(await published, { offset: 1 })
+})
+
+for (const kind of ['that runs', 'that was set back']) {
+  test(`PROTOCOL 4.20: never beyond the duplicate window, by a clock ${kind}`, async () => {
+    const clock = new FakeClock()
+    const startedAt = clock.now()
+    const now = kind === 'that runs' ? () => clock.now() : () => startedAt - 1
+    const after = clock.after.bind(clock)
+    const pace = { clock: { now, after }, random: () => 0.25 }
+    const sentAt: number[] = []
+    const fetch = () => {
+      sentAt.push(clock.now() - startedAt)
+      return Promise.reject(new TypeError('fetch failed'))
+    }
+    const { calls } = start([], { ...durable, pace, fetch })
+    const failed = failure(calls.publish('orders.42', 1))
+    let isOver = false
+    void failed.then(() => (isOver = true))
+    while (!isOver) {
+      // No promise of this test waits for anything but the clock.
+      await setImmediate()
+      clock.advance(clock.delays[0] ?? 0)
+    }
+    assert.deepEqual(codes(await failed), ['publish_unanswered', 'connection_lost'])
+    assert.equal(sentAt.length, 18)
+    assert.ok(
+      sentAt.every((ms) => ms < 100_000),
+      String(sentAt),
+    )
+    assert.deepEqual(clock.delays, [])
+  })
+}
+
+test('a machine that slept through the duplicate window does not send again', async () => {
+  const { calls, requests, clock, paused } = start(['lost'], durable)
+  const failed = failure(calls.publish('orders.42', 1))
+  await paused()
+  clock.advance(3_600_000)
+  assert.deepEqual(codes(await failed), ['publish_unanswered', 'connection_lost'])
+  assert.equal(requests.length, 1)
+})
+
+test('a window of less than 2 minutes is an option', async () => {
+  const answers = [refused(503, 'broker_unavailable', '9')]
+  const { calls } = start(answers, { ...durable, resendMsMax: 9_000 })
+  const error = await failure(calls.publish('orders.42', 1))
+  assert.deepEqual(codes(error), ['publish_unanswered', 'broker_unavailable'])
+})
+
+for (const [name, answer, cause] of [
+  ['a lost connection', 'lost', 'connection_lost'],
+  ['broker_unavailable', refused(503, 'broker_unavailable', '1'), 'broker_unavailable'],
+  ['internal_error', refused(500, 'internal_error'), 'internal_error'],
+  ['an unknown code', refused(503, 'something_new', '1'), 'something_new'],
+  ["a proxy's 503", refused(503), 'http_503'],
+  ["a proxy's 408", refused(408), 'http_408'],
+  ['an answer that cannot be read', new Response('<html>'), 'protocol_error'],
+] as const) {
+  test(`on an ephemeral channel it is not sent again after ${name}`, async () => {
+    const { calls, requests } = start([answer], { isDurable: () => undefined })
+    const error = await failure(calls.publish('chat.7', 1))
+    assert.deepEqual(codes(error), ['publish_unanswered', cause])
+    assert.equal(requests.length, 1)
+  })
+}
+
+for (const [status, code] of [
+  [429, 'rate_limited'],
+  [429, undefined],
+  [408, 'request_timeout'],
+  [503, 'overloaded'],
+  [503, 'draining'],
+  [503, 'key_unknown'],
+] as const) {
+  test(`on an ephemeral channel it is sent again after ${code ?? `a bare ${status}`}`, async () => {
+    const { calls, requests, resume } = start([refused(status, code, '3'), json({})], ephemeral)
+    const published = calls.publish('chat.7', 1)
+    assert.equal(await resume(), 3_250)
+    assert.deepEqual(await published, {})
+    assert.equal(requests.length, 2)
+  })
+}
+
+test('who is turned away until the end is told so: it was not published', async () => {
+  const full = () => refused(503, 'overloaded', '60')
+  const { calls, requests, resume } = start([full(), full()], ephemeral)
+  const failed = failure(calls.publish('chat.7', 1))
+  await resume()
+  const { code, status, retryAfterMs, message } = await failed
+  assert.deepEqual([code, status, retryAfterMs], ['overloaded', 503, 60_000])
+  assert.equal(message, 'because overloaded')
+  assert.equal(requests.length, 2)
+})
+
+test('a refusal for good is not asked again, and says so after a lost attempt', async () => {
+  const { calls, resume } = start([refused(403, 'forbidden'), 'lost', refused(403, 'forbidden')], {
+    isDurable: () => true,
+  })
+  const refusal = await failure(calls.publish('orders.42', 1))
+  assert.deepEqual([refusal.code, refusal.status], ['forbidden', 403])
+  const later = failure(calls.publish('orders.42', 1))
+  await resume()
+  // The attempt that was lost may have been published.
+  assert.deepEqual(codes(await later), ['publish_unanswered', 'forbidden'])
+})
+
+test('an answer with an offset makes its namespace durable, one without ephemeral', async () => {
+  const answers = [
+    json({ offset: 1 }),
+    'lost',
+    json({ offset: 2 }),
+    'lost',
+    json({}),
+    'lost',
+  ] as const
+  const { calls, resume } = start(answers, { isDurable: () => undefined })
+  await calls.publish('orders.42', 1)
+  const again = calls.publish('orders.43', 1)
+  await resume()
+  assert.deepEqual(await again, { offset: 2 })
+  const other = await failure(calls.publish('chat.7', 1))
+  assert.equal(other.code, 'publish_unanswered', 'of another namespace nothing is known')
+  await calls.publish('orders.42', 1)
+  const changed = await failure(calls.publish('orders.42', 1))
+  assert.equal(changed.code, 'publish_unanswered')
+})
+
+test('what the SDK knows of a channel goes before what answers told', async () => {
+  const { calls } = start([json({ offset: 1 }), 'lost'], ephemeral)
+  await calls.publish('orders.42', 1)
+  assert.equal((await failure(calls.publish('orders.42', 1))).code, 'publish_unanswered')
+})
+
+test('an expired token is replaced at once, and once', async () => {
+  const expired = () => refused(401, 'token_expired')
+  const asked: (string | undefined)[] = []
+  const token = (refusedToken?: string) => {
+    asked.push(refusedToken)
+    return Promise.resolve(`t${asked.length}`)
+  }
+  const { calls, requests } = start([expired(), json({}), expired(), expired()], { token })
+  assert.deepEqual(await calls.publish('chat.7', 1), {})
+  assert.deepEqual(asked, [undefined, 't1'])
+  assert.equal(requests[1]?.authorization, 'Bearer t2')
+  const { code, status } = await failure(calls.publish('chat.7', 1))
+  assert.deepEqual([code, status], ['token_expired', 401])
+  assert.equal(requests.length, 4)
+})
+
+test('a provider that fails is asked again with backoff', async () => {
+  let isThere = false
+  const token = () => (isThere ? Promise.resolve('t') : Promise.reject(new Error('offline')))
+  const { calls, requests, resume, paused } = start([json({})], { token })
+  const published = calls.publish('chat.7', 1)
+  await resume()
+  await paused()
+  isThere = true
+  assert.equal(await resume(), 500)
+  assert.deepEqual(await published, {})
+  assert.equal(requests.length, 1)
+})
+
+test('data that is no JSON is not sent', async () => {
+  const { calls, requests } = start([])
+  const circle: unknown[] = []
+  circle.push(circle)
+  for (const data of [undefined, () => 1, 1n, circle]) {
+    assert.equal((await failure(calls.publish('chat.7', data))).code, 'bad_request')
+  }
+  assert.equal(requests.length, 0)
+})
+
+test('an aborted call rejects with the reason, wherever it is', async () => {
+  const { calls, requests, clock, scripted, paused } = start(['silence', 'lost'], durable)
+  const reason = new Error('the user left')
+  await assert.rejects(calls.publish('o.1', 1, { signal: AbortSignal.abort(reason) }), reason)
+  assert.equal(requests.length, 0)
+  for (const place of ['in a request', 'in a pause']) {
+    const controller = new AbortController()
+    const rejected = assert.rejects(
+      calls.publish('o.1', 1, { signal: controller.signal }),
+      reason,
+      place,
+    )
+    await (place === 'in a request' ? scripted.sent(1) : paused())
+    controller.abort(reason)
+    await rejected
+    assert.deepEqual(clock.delays, [])
+  }
+  assert.equal(requests[0]?.signal.aborted, true)
+  const slow = start([], { token: () => new Promise(() => undefined) })
+  const controller = new AbortController()
+  const rejected = assert.rejects(slow.calls.history('o.1', { signal: controller.signal }), reason)
+  controller.abort(reason)
+  await rejected
+})
+
+test('a close rejects all calls, and those that come later', async () => {
+  const { calls, clock, requests, scripted } = start(['silence', 'silence'], durable)
+  const open = [calls.publish('o.1', 1), calls.history('o.1')].map(failure)
+  await scripted.sent(2)
+  calls.close()
+  for (const error of await Promise.all(open)) assert.equal(error.code, 'closed')
+  assert.ok(requests.every(({ signal }) => signal.aborted))
+  assert.deepEqual(clock.delays, [])
+  assert.equal((await failure(calls.publish('o.1', 1))).code, 'closed')
+  assert.equal((await failure(calls.history('o.1'))).code, 'closed')
+  assert.equal(requests.length, 2)
+})
+
+const page = {
+  channel: 'orders.42',
+  epoch: '5f0c3a9be214',
+  publications: [{ channel: 'orders.42', offset: 41, time: 1, data: { state: 'paid' } }],
+  after: 41,
+  more: false,
+  ended: false,
+}
+
+test('PROTOCOL 8.7: a page of a history', async () => {
+  const { calls, requests } = start([json(page), json(page)])
+  assert.deepEqual(await calls.history('orders.42', { after: 38, limit: 2 }), page)
+  await calls.history('orders.a:b@c')
+  assert.deepEqual(
+    requests.map(({ url, method }) => [method, url]),
+    [
+      ['GET', 'https://rt.example.com/v1/history?channel=orders.42&after=38&limit=2'],
+      ['GET', 'https://rt.example.com/v1/history?channel=orders.a%3Ab%40c'],
+    ],
+  )
+})
+
+test('a history is asked for again three times, not after a refusal for good', async () => {
+  const away = () => refused(503, 'broker_unavailable', '2')
+  const { calls, requests, resume } = start([
+    ...(['lost', away(), refused(500)] as const),
+    json(page),
+    ...[away(), away(), away(), away()],
+    refused(400, 'bad_request'),
+    json({}),
+  ])
+  const read = calls.history('orders.42')
+  const waits = [await resume(1), await resume(1), await resume(1)]
+  assert.deepEqual(await read, page)
+  assert.deepEqual(waits, [250, 2_250, 1_000])
+  const failed = failure(calls.history('orders.42'))
+  for (let count = 0; count < 3; count += 1) await resume(1)
+  const { code, retryAfterMs } = await failed
+  assert.deepEqual([code, retryAfterMs], ['broker_unavailable', 2_000])
+  assert.equal(requests.length, 8)
+  assert.equal((await failure(calls.history('chat.7'))).code, 'bad_request')
+  assert.equal((await failure(calls.history('orders.42'))).code, 'protocol_error')
+})

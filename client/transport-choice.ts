@@ -1,0 +1,48 @@
+/** Which transport is used: the first in order that is not in somebody's way. */
+import type { Clock } from './clock.js'
+import type { Transport } from './transport.js'
+
+/** One failure is chance: a node that dies, a network that changes. */
+const failuresMax = 2
+const passOverMs = 600_000
+
+export class TransportChoice {
+  readonly #transports: readonly Transport[]
+  readonly #clock: Clock
+  readonly #failures = new Map<Transport, number>()
+  /** Until when it is passed over. */
+  readonly #passedOver = new Map<Transport, number>()
+
+  constructor(transports: readonly Transport[], clock: Clock) {
+    this.#transports = transports
+    this.#clock = clock
+  }
+
+  current(): Transport {
+    const now = this.#clock.now()
+    const usable = this.#transports.find((each) => (this.#passedOver.get(each) ?? 0) <= now)
+    const last = usable ?? this.#transports.at(-1)
+    if (last === undefined) throw new Error('there is no transport')
+    return last
+  }
+
+  /** Whether there is another one to go to. */
+  canPassOver(transport: Transport): boolean {
+    return transport !== this.#transports.at(-1)
+  }
+
+  works(transport: Transport): void {
+    this.#failures.delete(transport)
+    this.#passedOver.delete(transport)
+  }
+
+  /** It was not welcomed, although the gateway answers by HTTP. */
+  failed(transport: Transport): void {
+    const failures = (this.#failures.get(transport) ?? 0) + 1
+    this.#failures.set(transport, failures)
+    if (failures < failuresMax) return
+    // When it is tried again, one failure more is enough.
+    this.#failures.set(transport, failuresMax - 1)
+    this.#passedOver.set(transport, this.#clock.now() + passOverMs)
+  }
+}
