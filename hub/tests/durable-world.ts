@@ -75,16 +75,19 @@ class NodeHistory implements History {
   readonly #shared: SwitchHistory
   readonly #listeners: Set<(event: HistoryEvent) => void>
   readonly #lag: () => number
+  readonly #meanwhile: () => Promise<void>
   #listener: (event: HistoryEvent) => void = () => {}
 
   constructor(
     shared: SwitchHistory,
     listeners: Set<(event: HistoryEvent) => void>,
     lag: () => number,
+    meanwhile: () => Promise<void>,
   ) {
     this.#shared = shared
     this.#listeners = listeners
     this.#lag = lag
+    this.#meanwhile = meanwhile
   }
 
   onEvent(listener: (event: HistoryEvent) => void): void {
@@ -114,6 +117,7 @@ class NodeHistory implements History {
       const last = page?.publications.filter(({ offset }) => offset <= asOf).at(-1)
       if (last !== undefined) newest.set(channel, last)
     }
+    await this.#meanwhile()
     return { asOf, newest }
   }
 
@@ -122,6 +126,7 @@ class NodeHistory implements History {
     if (page === undefined) return undefined
     const asOf = Math.max(0, page.asOf - this.#lag())
     const publications = page.publications.filter(({ offset }) => offset <= asOf)
+    await this.#meanwhile()
     return { ...page, publications, asOf }
   }
 
@@ -148,6 +153,8 @@ export interface WorldOptions {
   readonly wire?: Wire
   /** By how many offsets the replica that answers is behind. */
   readonly lag?: () => number
+  /** What happens while the answer to a read or a screen is on its way. */
+  readonly meanwhile?: () => Promise<void>
 }
 
 export interface WorldNode {
@@ -210,8 +217,9 @@ export class World {
 
   async node(): Promise<WorldNode> {
     const { wire = () => 'arrives', lag = () => 0, ringCountMax = 100 } = this.#options
+    const { meanwhile = async () => {} } = this.#options
     const broker = new NodeBroker(this.broker, wire, this.clock)
-    const history = new NodeHistory(this.history, this.#listeners, lag)
+    const history = new NodeHistory(this.history, this.#listeners, lag, meanwhile)
     const hub = new Hub({
       broker,
       clock: this.clock,
