@@ -136,11 +136,12 @@ export class DurableNamespaces {
 
   async history(channel: Channel, after: number, limit: number): Promise<HistoryAnswer> {
     const name = namespaceOf(channel)
+    // Of before it is read: what is learned meanwhile is not of this page.
+    const epoch = this.#namespaces.get(name)?.epoch
     const page = await this.#planners.get(name)?.read(channel, after + 1, limit, this.#pageBytesMax)
     if (page === 'overloaded') return { ok: false, code: page }
     if (page === undefined) return historyAway
     const newest = page.publications.at(-1) ?? (await this.#newestOf(name, channel))
-    const epoch = this.#namespaces.get(name)?.epoch
     const state = await this.#history?.state(name)
     if (newest === undefined || state === undefined || epoch === undefined) return historyAway
     // Of another history than is known, or from a replica that lags: it may be asked again.
@@ -149,7 +150,8 @@ export class DurableNamespaces {
     const publications = page.publications.map((stored, at) =>
       toPublication(stored, page.publications[at - 1]?.offset ?? 0),
     )
-    const isEnded = page.isWhole && newest !== 'none' && newest.isEnd
+    // An end that came after the page is on the next one.
+    const isEnded = page.isWhole && newest !== 'none' && newest.isEnd && newest.offset <= page.asOf
     return { ok: true, epoch, publications, hasMore: !page.isWhole, isEnded }
   }
 
