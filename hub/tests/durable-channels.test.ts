@@ -1,7 +1,8 @@
 /** Durable channels by name: what is missed, where it comes from, and what is said if it cannot. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client, World } from './durable-world.js'
+import { Client } from './durable-client.js'
+import { World } from './durable-world.js'
 
 test('a subscriber that returns with its position gets exactly what it missed', async (t) => {
   const world = await World.open(t)

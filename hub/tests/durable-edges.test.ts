@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isChannel } from '../../shared/channel.js'
-import { Client, World } from './durable-world.js'
+import { Client } from './durable-client.js'
+import { World } from './durable-world.js'
 
 test('a stretch that was told as expired is not bridged by the ring', async (t) => {
   const world = await World.open(t, { settings: { messagesPerChannel: 3 } })

@@ -1,7 +1,8 @@
 /** Histories that are made anew, set back, late or away, and what is said of it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client, World } from './durable-world.js'
+import { Client } from './durable-client.js'
+import { World } from './durable-world.js'
 
 test('what is too large is in no ring, so that its absence is not silent', async (t) => {
   const world = await World.open(t)

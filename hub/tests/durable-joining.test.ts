@@ -1,7 +1,8 @@
 /** Who begins, falls behind or leaves while others do, and while the history is being read. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client, World } from './durable-world.js'
+import { Client } from './durable-client.js'
+import { World } from './durable-world.js'
 
 for (const count of [0, 300]) {
   test(`an end that comes behind ${count} during a recovery is not told before`, async (t) => {

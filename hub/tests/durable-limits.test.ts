@@ -1,7 +1,8 @@
 /** What limits have removed, or hardly allow: given or said, and nothing reaches across it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client, World, type WorldNode } from './durable-world.js'
+import { Client } from './durable-client.js'
+import { World, type WorldNode } from './durable-world.js'
 
 /** On one node a channel of which its client has the first, and all that is kept after a loss. */
 async function afterLoss(world: World): Promise<{ node: WorldNode; away: Client }> {

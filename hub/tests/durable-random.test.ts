@@ -3,14 +3,8 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { covers } from '../../shared/pattern.js'
 import type { Gap } from '../gap.js'
-import {
-  Client,
-  numberOf,
-  World,
-  type Fate,
-  type WorldNode,
-  type WorldOptions,
-} from './durable-world.js'
+import { Client, numberOf } from './durable-client.js'
+import { World, type Fate, type WorldNode, type WorldOptions } from './durable-world.js'
 import { SeededRandom } from './seeded-random.js'
 
 const channels = ['orders.a', 'orders.b', 'orders.c', 'orders.quiet']

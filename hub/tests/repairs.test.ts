@@ -1,7 +1,8 @@
 /** What a node says of what it missed itself: everything if it is there, a gap if it may not be. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client, World } from './durable-world.js'
+import { Client } from './durable-client.js'
+import { World } from './durable-world.js'
 
 /** Larger than what one round of a repair reads. */
 const many = { count: 3_000, bytes: 900 }
