@@ -3,12 +3,19 @@ import type { Clock } from './clock.js'
 import { eventsUrl } from './events-url.js'
 import { readRefusal, type Refusal } from './refusal.js'
 
-/** `works`: the gateway answers. `unreachable`: nobody does. Else what the gateway says. */
+/**
+ * `works`: the gateway answers, be it that it refuses what was asked. `unreachable`: nobody does, or
+ * something that is no gateway. Else what it says to all: to wait, or that the token is no good.
+ */
 export type ProbeAnswer = 'works' | 'unreachable' | Refusal
 
 export type Probe = (channels: readonly string[]) => Promise<ProbeAnswer>
 
 const answerWithinMs = 10_000
+/** What a poll may name; what it is refused for beyond that says nothing of the transport. */
+const channelsMax = 16
+/** Only the application can mend these. */
+const fatal: ReadonlySet<string> = new Set(['token_missing', 'token_invalid', 'origin_refused'])
 
 export interface ProbeOptions {
   readonly url: string
@@ -26,16 +33,24 @@ export function httpProbe({ url, token, clock, fetch = globalThis.fetch }: Probe
       const response = await fetch(eventsUrl(url), {
         method: 'POST',
         headers: { authorization: `Bearer ${await token()}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ channels, wait: 0 }),
+        body: JSON.stringify({ channels: channels.slice(0, channelsMax), wait: 0 }),
         cache: 'no-store',
         signal: abort.signal,
       })
-      const body = await response.text()
-      return response.ok ? 'works' : readRefusal(response, body, clock.now())
+      return answerOf(response, await response.text(), clock.now())
     } catch {
       return 'unreachable'
     } finally {
       cancel()
     }
   }
+}
+
+function answerOf(response: Response, body: string, now: number): ProbeAnswer {
+  if (response.status === 204) return 'works'
+  if (response.ok) return body.includes('"cursor"') ? 'works' : 'unreachable'
+  const refusal = readRefusal(response, body, now)
+  // Without a code of ours it is a page of what stands between us and the gateway.
+  if (refusal.code.startsWith('http_')) return 'unreachable'
+  return refusal.retryable || fatal.has(refusal.code) ? refusal : 'works'
 }

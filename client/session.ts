@@ -1,4 +1,6 @@
 /** One connection for all channels that are wanted, by the transport that works. */
+import { decodeCursor, type Cursor } from '../shared/cursor.js'
+import { positionInCursor } from '../shared/cursor-positions.js'
 import { moveTo, progressFrom } from './progress.js'
 import { ReconnectPace, type Pace } from './reconnect-pace.js'
 import type { Probe } from './probe.js'
@@ -44,18 +46,30 @@ export interface SessionListener {
   state(state: SessionState): void
 }
 
+/** Thousands whose network comes back together must not come together. */
+const wakeSpreadMs = 1_000
+const wakeSpacingMs = 5_000
+/** What ends a connection that the way there may be to blame for. */
+const codesOfTheWay: ReadonlySet<string> = new Set(['connection_lost', 'connection_silent'])
+
 export class Session {
   readonly #options: SessionOptions
   readonly #listener: SessionListener
   readonly #choice: TransportChoice
   readonly #reconnect: ReconnectPace
   readonly #progress: Progress
+  /** What the cursor that was given covers, of channels that have not been taken yet. */
+  readonly #start: Cursor | undefined
+  readonly #started = new Set<string>()
   #channels: readonly string[] = []
   #state: SessionState = { type: 'idle' }
   #connection: Connection | undefined
   #cursor: string | undefined
+  /** A channel goes on from further back than the connection before knew. */
+  #isCursorPart = false
   /** Of a wait that the server did not ask for, which may be cut short. */
-  #wake: (() => void) | undefined
+  #canWake = false
+  #wokenAt = -Infinity
   #cancel: () => void = () => undefined
 
   constructor(options: SessionOptions, listener: SessionListener) {
@@ -64,7 +78,8 @@ export class Session {
     this.#choice = new TransportChoice(options.transports, options.pace.clock)
     this.#reconnect = new ReconnectPace(options.pace)
     this.#cursor = options.cursor
-    this.#progress = progressFrom(options.cursor, [])
+    this.#progress = progressFrom(undefined, [])
+    this.#start = options.cursor === undefined ? undefined : decodeCursor(options.cursor)
   }
 
   get state(): SessionState {
@@ -73,48 +88,74 @@ export class Session {
 
   /** Where a connection would go on: what a page keeps for when it is opened again. */
   get cursor(): string | undefined {
-    return this.#connection?.cursor ?? this.#cursor
+    return this.#connection === undefined ? this.#cursor : this.#connection.cursor
   }
 
   /** The channels that are wanted from now on. */
   update(channels: readonly string[]): void {
-    const { positions, chain } = this.#progress
-    const wanted = new Set(channels)
-    for (const name of this.#channels) {
-      if (wanted.has(name)) continue
-      positions.forget(name)
-      chain.forget(name)
-    }
+    if (this.#state.type === 'closed') return
+    const [before, wanted] = [new Set(this.#channels), new Set(channels)]
+    const gone = this.#channels.filter((name) => !wanted.has(name))
+    const added = channels.filter((name) => !before.has(name))
+    if (gone.length === 0 && added.length === 0) return
+    this.#forget(gone)
+    this.#resume(added)
     this.#channels = channels
-    switch (this.#state.type) {
-      case 'idle':
-        return channels.length === 0 ? undefined : this.#open()
-      case 'waiting':
-      case 'closed':
-        return
-      case 'connecting':
-      case 'connected':
-        if (channels.length === 0) return this.#rest()
-        if (this.#connection?.update(channels) !== true) this.#reopen()
-    }
+    if (this.#state.type === 'idle') return this.#open()
+    // While it waits, or asks by HTTP, they are only noted.
+    if (this.#connection === undefined) return
+    if (channels.length === 0) return this.#rest()
+    if (!this.#connection.update(channels)) this.#reopen()
   }
 
-  /** The network is back, or somebody looks: no reason to wait any longer. */
+  /** The network is back, or somebody looks: no reason to wait much longer. */
   wake(): void {
-    this.#wake?.()
+    const { clock, random } = this.#options.pace
+    if (!this.#canWake || clock.now() - this.#wokenAt < wakeSpacingMs) return
+    this.#wokenAt = clock.now()
+    this.#cancel()
+    this.#cancel = clock.after(random() * wakeSpreadMs, () => this.#open())
   }
 
   close(): void {
     this.#end({ code: 'closed', message: 'it was closed' })
   }
 
+  /** If they are taken again, they begin anew. */
+  #forget(names: readonly string[]): void {
+    if (names.length === 0) return
+    const { positions, chain } = this.#progress
+    const isAway = this.#connection === undefined
+    if (isAway && this.#cursor !== undefined) moveTo(this.#progress, this.#cursor, this.#channels)
+    for (const name of names) {
+      positions.forget(name)
+      chain.forget(name)
+    }
+    if (isAway) this.#cursor = positions.cursor
+  }
+
+  /** What the cursor that was given knows of a channel counts when it is taken first. */
+  #resume(names: readonly string[]): void {
+    for (const name of names) {
+      if (this.#start === undefined || this.#started.has(name)) continue
+      this.#started.add(name)
+      const position = positionInCursor(this.#start, name)
+      if (position === undefined) continue
+      this.#progress.positions.resume(name, position)
+      this.#isCursorPart ||= this.#cursor !== this.#options.cursor || this.#connection !== undefined
+    }
+  }
+
   #open(): void {
     this.#cancel()
-    this.#wake = undefined
+    this.#canWake = false
+    if (this.#channels.length === 0) return this.#become({ type: 'idle' })
     const { transports, ...options } = this.#options
     const transport = this.#choice.current()
+    if (this.#cursor !== undefined) moveTo(this.#progress, this.#cursor, this.#channels)
+    if (this.#isCursorPart) this.#cursor = this.#progress.positions.cursor
+    this.#isCursorPart = false
     const cursor = this.#cursor
-    if (cursor !== undefined) moveTo(this.#progress, cursor, this.#channels)
     const request: ConnectionRequest = {
       ...{ url: options.url, token: options.token, channels: this.#channels },
       ...(options.last !== undefined && { last: options.last }),
@@ -122,11 +163,11 @@ export class Session {
       progress: this.#progress,
     }
     this.#reconnect.opens()
-    this.#become({ type: 'connecting', transport: transport.name })
     const connection: Connection = transport.open(request, (event) => {
       if (connection === this.#connection) this.#hear(event, transport)
     })
     this.#connection = connection
+    this.#become({ type: 'connecting', transport: transport.name })
   }
 
   #hear(event: ConnectionEvent, transport: Transport): void {
@@ -136,15 +177,19 @@ export class Session {
       this.#choice.works(transport)
       this.#become({ type: 'connected', transport: transport.name })
     }
-    this.#listener.event(event)
+    // An event stream comes back by itself, and is welcomed again.
+    if (event.type === 'problem' && event.code === 'connection_lost') {
+      this.#become({ type: 'connecting', transport: transport.name })
+    }
+    if (this.#connection !== undefined) this.#listener.event(event)
   }
 
   #lose(event: ClosedEvent, transport: Transport): void {
     this.#leave()
     if (event.code === 'ended') return this.#become({ type: 'idle' })
     if (!event.retryable) return this.#end(event)
-    const isInTheWay = !this.#reconnect.wasWelcomed && event.retryAfterMs === undefined
-    if (isInTheWay && this.#choice.canPassOver(transport)) void this.#ask(event, transport)
+    const mayBeTheWay = !this.#reconnect.wasWelcomed && codesOfTheWay.has(event.code)
+    if (mayBeTheWay && this.#choice.canPassOver(transport)) void this.#ask(event, transport)
     else this.#wait(event)
   }
 
@@ -155,6 +200,7 @@ export class Session {
     const answer = await this.#options.probe(this.#channels)
     if (isOver) return
     if (answer === 'works') this.#choice.failed(transport)
+    else this.#choice.excuse(transport)
     if (typeof answer !== 'object') return this.#wait(event)
     if (answer.retryable) this.#wait(answer)
     else this.#end(answer)
@@ -164,7 +210,7 @@ export class Session {
     const { clock } = this.#options.pace
     const delayMs = this.#reconnect.nextDelayMs(event)
     this.#cancel = clock.after(delayMs, () => this.#open())
-    if (event.retryAfterMs === undefined) this.#wake = () => this.#open()
+    this.#canWake = event.retryAfterMs === undefined
     const { code, message } = event
     this.#become({ type: 'waiting', code, message, until: clock.now() + delayMs })
   }
@@ -175,8 +221,10 @@ export class Session {
     this.#open()
   }
 
+  /** Nobody holds anything: what is taken again begins anew. */
   #rest(): void {
     this.#leave()
+    this.#cursor = undefined
     this.#become({ type: 'idle' })
   }
 
@@ -188,11 +236,12 @@ export class Session {
 
   #leave(): void {
     this.#cancel()
-    this.#wake = undefined
-    this.#cursor = this.cursor
+    this.#canWake = false
     const connection = this.#connection
+    if (connection === undefined) return
+    this.#cursor = connection.cursor
     this.#connection = undefined
-    connection?.close()
+    connection.close()
   }
 
   #become(state: SessionState): void {

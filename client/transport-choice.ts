@@ -4,12 +4,15 @@ import type { Transport } from './transport.js'
 
 /** One failure is chance: a node that dies, a network that changes. */
 const failuresMax = 2
+/** Of one that has been welcomed here: it works, if not now. */
+const failuresOfProvenMax = 6
 const passOverMs = 600_000
 
 export class TransportChoice {
   readonly #transports: readonly Transport[]
   readonly #clock: Clock
   readonly #failures = new Map<Transport, number>()
+  readonly #proven = new Set<Transport>()
   /** Until when it is passed over. */
   readonly #passedOver = new Map<Transport, number>()
 
@@ -32,17 +35,24 @@ export class TransportChoice {
   }
 
   works(transport: Transport): void {
+    this.#proven.add(transport)
     this.#failures.delete(transport)
     this.#passedOver.delete(transport)
+  }
+
+  /** The gateway is away or busy: what failed before was its fault, too. */
+  excuse(transport: Transport): void {
+    this.#failures.delete(transport)
   }
 
   /** It was not welcomed, although the gateway answers by HTTP. */
   failed(transport: Transport): void {
     const failures = (this.#failures.get(transport) ?? 0) + 1
+    const max = this.#proven.has(transport) ? failuresOfProvenMax : failuresMax
     this.#failures.set(transport, failures)
-    if (failures < failuresMax) return
+    if (failures < max) return
     // When it is tried again, one failure more is enough.
-    this.#failures.set(transport, failuresMax - 1)
+    this.#failures.set(transport, max - 1)
     this.#passedOver.set(transport, this.#clock.now() + passOverMs)
   }
 }

@@ -129,16 +129,22 @@ test('who was welcomed comes back by the same transport, and asks nobody', async
   assert.deepEqual(asked, [])
 })
 
-test('a wake-up ends a wait of our own, at once', async () => {
-  const { session, socket, states } = start()
+test('a wake-up shortens a wait of our own to a second, by chance', () => {
+  const { session, socket, states, clock } = start()
   session.update(['a'])
   socket.connection.welcome()
   socket.connection.lose()
   assert.equal(states.at(-1)?.type, 'waiting')
   session.wake()
   session.wake()
+  assert.equal(socket.connections.length, 1, 'nor do all come together')
+  assert.deepEqual(clock.delays, [500])
+  clock.advance(500)
   assert.equal(socket.connections.length, 2)
   assert.equal(states.at(-1)?.type, 'connecting')
+  socket.connection.lose()
+  session.wake()
+  assert.equal(socket.connections.length, 2, 'nor again and again')
 })
 
 test('who closes while HTTP is asked hears nothing more', async () => {
@@ -165,11 +171,11 @@ test('when all channels have ended it rests, until another is wanted', () => {
 })
 
 test('channels that are wanted while it waits are in the next request', () => {
-  const { session, socket } = start()
+  const { session, socket, clock } = start()
   session.update(['a'])
   socket.connection.welcome()
   socket.connection.lose()
   session.update(['a', 'b'])
-  session.wake()
+  clock.advance(1_000)
   assert.deepEqual(socket.connection.request.channels, ['a', 'b'])
 })
