@@ -37,7 +37,7 @@ export function stayConnected(
 
 class LastingConnection implements Connection {
   readonly #transport: Transport
-  readonly #request: ConnectionRequest
+  #request: ConnectionRequest
   readonly #onEvent: (event: ConnectionEvent) => void
   readonly #pace: Pace
   readonly #progress: Progress
@@ -67,7 +67,9 @@ class LastingConnection implements Connection {
   }
 
   update(channels: readonly string[]): boolean {
-    return this.#current?.update(channels) ?? false
+    if (!this.#current?.update(channels)) return false
+    this.#request = { ...this.#request, channels }
+    return true
   }
 
   close(): void {
