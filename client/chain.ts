@@ -67,6 +67,12 @@ export class Chain {
     }
   }
 
+  /** What is subscribed by this name later begins anew. */
+  forget(name: string): void {
+    this.#got.delete(name)
+    this.#forgetPattern(name)
+  }
+
   #addByPattern(key: string, offset: number): void {
     this.#gotByPattern.delete(key)
     this.#gotByPattern.set(key, offset)

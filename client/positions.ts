@@ -87,6 +87,10 @@ export class Positions {
     }
   }
 
+  forget(name: string): void {
+    this.#places.delete(name)
+  }
+
   /** With what was told of the beginning of live, once everything up to there has come. */
   #set(name: string, own: Position | undefined, live: Position | undefined): void {
     const isThrough = own !== undefined && own.epoch === live?.epoch && own.offset >= live.offset

@@ -15,6 +15,7 @@ import { eventsUrl } from './events-url.js'
 import { SingleConnection } from './single-connection.js'
 import { systemClock } from './system-clock.js'
 import type { Connection, ConnectionEvent, ConnectionRequest, Transport } from './transport.js'
+import { UnansweredFrames } from './unanswered-frames.js'
 
 /** What is needed of a WebSocket; the browser's own fits, and so does the npm package `ws`. */
 export interface Socket {
@@ -58,13 +59,6 @@ function openPlatformSocket(url: string, protocols: string[]): Socket {
   return new WebSocket(url, protocols)
 }
 
-/** What a subscribe frame asked for. */
-interface Asked {
-  readonly channel: string
-  readonly position: Position | undefined
-  readonly last: number | undefined
-}
-
 class WebSocketConnection extends SingleConnection {
   readonly #clock: Clock
   #socket: Socket | undefined
@@ -73,20 +67,21 @@ class WebSocketConnection extends SingleConnection {
   #cancelSilence: () => void = () => undefined
   #cancelRefresh: () => void = () => undefined
   #lastId = 0
-  /** By the id of its subscribe frame, until that is answered. */
-  readonly #asked = new Map<number, Asked>()
-  /** Names whose subscription by the token gives way to one from a position (PROTOCOL 4.22). */
-  readonly #yielding = new Set<string>()
-  #names: readonly string[] = []
-  #isWelcome = false
+  readonly #unanswered = new UnansweredFrames()
+  /** What the application names. */
+  #wanted: ReadonlySet<string>
+  /** What the token subscribed, named or not; undefined until the welcome is through. */
+  #claimed: Set<string> | undefined
 
   constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void, clock: Clock) {
     super(request, onEvent)
     this.#clock = clock
+    this.#wanted = new Set(request.channels)
   }
 
   get cursor(): string | undefined {
-    return this.#isWelcome ? this.progress.positions.cursor : this.request.cursor
+    const { request, progress } = this
+    return this.#claimed === undefined ? request.cursor : progress.positions.cursor
   }
 
   async start(openSocket: OpenSocket): Promise<void> {
@@ -107,6 +102,26 @@ class WebSocketConnection extends SingleConnection {
     socket.addEventListener('error', () => undefined) // `close` follows and says more
     this.#heardAt = this.#clock.now()
     this.#watchSilence()
+  }
+
+  /** What the token subscribed stays, whether it is named or not. */
+  override update(channels: readonly string[]): boolean {
+    if (this.isClosed) return false
+    const before = this.#wanted
+    const claimed = this.#claimed
+    this.#wanted = new Set(channels)
+    // Those that are gone make room for the others.
+    for (const name of before) {
+      if (this.#wanted.has(name) || claimed?.has(name)) continue
+      this.forget(name)
+      if (claimed !== undefined) this.#unsubscribe(name)
+    }
+    // The welcome subscribes what is wanted by then.
+    if (claimed === undefined) return true
+    for (const name of this.#wanted) {
+      if (!before.has(name) && !claimed.has(name)) this.#subscribe(name)
+    }
+    return true
   }
 
   protected release(): void {
@@ -134,19 +149,17 @@ class WebSocketConnection extends SingleConnection {
       case 'refreshed':
         return this.#refreshBefore(frame.expiresAt)
       case 'gap':
-        if (this.#yielding.has(frame.channel)) return
+        if (this.#unanswered.isLeaving(frame.channel)) return
         this.progress.positions.gap(frame)
         return this.lose(frame)
       case 'ended':
-        if (this.#yielding.has(frame.channel)) return
-        this.endChannel(frame.channel)
-        if (this.haveEnded(this.#names)) this.endAll()
-        return
+        return this.#endChannel(frame.channel)
+      case 'unsubscribed':
+        return void this.#unanswered.answer(frame.id)
       case 'error':
         return this.#refuse(frame)
       case 'pong':
       case 'published':
-      case 'unsubscribed':
         return
     }
   }
@@ -154,11 +167,11 @@ class WebSocketConnection extends SingleConnection {
   #greet(frame: WelcomeFrame): void {
     this.#silenceMsMax = frame.heartbeatSeconds * 2000
     this.#refreshBefore(frame.expiresAt)
-    this.#isWelcome = true
     this.emit({ type: 'welcome' })
-    this.#names = [...new Set([...this.request.channels, ...frame.subscriptions])]
-    for (const name of this.#names) {
-      if (!frame.subscriptions.includes(name)) this.#subscribe(name)
+    const claimed = new Set(frame.subscriptions)
+    this.#claimed = claimed
+    for (const name of new Set([...this.#wanted, ...claimed])) {
+      if (!claimed.has(name)) this.#subscribe(name)
       else this.#joinLive(name, frame.positions?.[name])
     }
   }
@@ -168,8 +181,7 @@ class WebSocketConnection extends SingleConnection {
     const { positions, chain } = this.progress
     const isWanted = live !== undefined && this.request.last !== undefined
     if (isWanted || positions.of(name) !== undefined) {
-      this.#yielding.add(name)
-      this.#send(JSON.stringify({ type: 'unsubscribe', id: ++this.#lastId, channel: name }))
+      this.#unsubscribe(name)
       this.#subscribe(name)
     } else if (live !== undefined) {
       positions.begin(name, live, false)
@@ -181,16 +193,21 @@ class WebSocketConnection extends SingleConnection {
     const id = ++this.#lastId
     const position = this.progress.positions.of(channel)
     const last = position === undefined ? this.request.last : undefined
-    this.#asked.set(id, { channel, position, last })
+    this.#unanswered.subscribe(id, { channel, position, last })
     this.#send(JSON.stringify({ type: 'subscribe', id, channel, position, last }))
   }
 
+  #unsubscribe(channel: string): void {
+    const id = ++this.#lastId
+    this.#unanswered.unsubscribe(id, channel)
+    this.#send(JSON.stringify({ type: 'unsubscribe', id, channel }))
+  }
+
   #begin(frame: SubscribedFrame): void {
-    const asked = this.#asked.get(frame.id)
-    this.#asked.delete(frame.id)
-    this.#yielding.delete(frame.channel)
+    const asked = this.#unanswered.answer(frame.id)
     const { channel, epoch, offset, recovered } = frame
-    if (asked === undefined || epoch === undefined || offset === undefined) return // ephemeral
+    if (asked === undefined || asked === 'left') return
+    if (epoch === undefined || offset === undefined) return // ephemeral
     const { positions, chain } = this.progress
     const { position, last } = asked
     const live = positionOf(frame, epoch, offset)
@@ -206,15 +223,26 @@ class WebSocketConnection extends SingleConnection {
 
   #take(frame: PublicationFrame): void {
     const { channel, pattern = channel, offset, time } = frame
-    if (this.#yielding.has(pattern) || this.linkOf(frame) !== 'next') return
+    if (this.#unanswered.isLeaving(pattern) || this.linkOf(frame) !== 'next') return
     if (offset !== undefined) this.progress.positions.publication(pattern, offset, time)
     this.take(frame)
   }
 
-  #refuse({ id = 0, code, message, channel = this.#asked.get(id)?.channel }: ErrorFrame): void {
-    const isSubscribe = this.#asked.delete(id)
+  /** Who takes the name away as it hears of this, or adds another, keeps the connection. */
+  #endChannel(channel: string): void {
+    if (this.#unanswered.isLeaving(channel)) return
+    this.endChannel(channel)
+    if (this.haveEnded([...this.#wanted, ...(this.#claimed ?? [])])) this.endAll()
+  }
+
+  #refuse({ id, code, message, channel: ended }: ErrorFrame): void {
+    const asked = id === undefined ? undefined : this.#unanswered.answer(id)
+    if (asked === 'left' || (ended !== undefined && this.#unanswered.isLeaving(ended))) return
+    // What a new token no longer permits may be named, and subscribed by frame, when it does again.
+    if (ended !== undefined) this.#claimed?.delete(ended)
     // A subscription that could not be made now is made by coming back, as a poll would.
-    if (isSubscribe && isPassing(code)) return this.end({ code, message, retryable: true })
+    if (asked !== undefined && isPassing(code)) return this.end({ code, message, retryable: true })
+    const channel = ended ?? asked?.channel
     this.emit({ type: 'problem', code, message, ...(channel !== undefined && { channel }) })
   }
 
