@@ -67,6 +67,7 @@ export class Chain {
     }
   }
 
+  /** What is subscribed by this name later begins anew. */
   forget(name: string): void {
     this.#got.delete(name)
     this.#forgetPattern(name)

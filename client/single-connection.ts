@@ -83,8 +83,16 @@ export abstract class SingleConnection implements Connection {
     this.emit({ type: 'ended', channel })
   }
 
+  /** Not if there are none: who took the last one away may add others. */
   protected haveEnded(names: readonly string[]): boolean {
-    return names.every((name) => this.#ended.has(name))
+    return names.length > 0 && names.every((name) => this.#ended.has(name))
+  }
+
+  /** A later subscription of this name is a new one, and nothing of this one counts for it. */
+  protected forget(name: string): void {
+    this.progress.positions.forget(name)
+    this.progress.chain.forget(name)
+    this.#ended.delete(name)
   }
 
   /** All have: there is nothing to come back for. */

@@ -26,7 +26,7 @@ export function stayConnected(
 
 class LastingConnection implements Connection {
   readonly #transport: Transport
-  readonly #request: ConnectionRequest
+  #request: ConnectionRequest
   readonly #onEvent: (event: ConnectionEvent) => void
   readonly #pace: Pace
   readonly #progress: Progress
@@ -56,7 +56,9 @@ class LastingConnection implements Connection {
   }
 
   update(channels: readonly string[]): boolean {
-    return this.#current?.update(channels) ?? false
+    if (!this.#current?.update(channels)) return false
+    this.#request = { ...this.#request, channels }
+    return true
   }
 
   close(): void {

@@ -12,9 +12,11 @@ import type {
 import type { Position } from '../shared/position.js'
 import type { Clock } from './clock.js'
 import { eventsUrl } from './events-url.js'
+import { FramePacer } from './frame-pacer.js'
 import { SingleConnection } from './single-connection.js'
 import { systemClock } from './system-clock.js'
 import type { Connection, ConnectionEvent, ConnectionRequest, Transport } from './transport.js'
+import { UnansweredFrames } from './unanswered-frames.js'
 
 /** What is needed of a WebSocket; the browser's own fits, and so does the npm package `ws`. */
 export interface Socket {
@@ -58,13 +60,6 @@ function openPlatformSocket(url: string, protocols: string[]): Socket {
   return new WebSocket(url, protocols)
 }
 
-/** What a subscribe frame asked for. */
-interface Asked {
-  readonly channel: string
-  readonly position: Position | undefined
-  readonly last: number | undefined
-}
-
 class WebSocketConnection extends SingleConnection {
   readonly #clock: Clock
   #socket: Socket | undefined
@@ -73,50 +68,37 @@ class WebSocketConnection extends SingleConnection {
   #cancelSilence: () => void = () => undefined
   #cancelRefresh: () => void = () => undefined
   #lastId = 0
-  /** By the id of its subscribe frame, until that is answered. */
-  readonly #asked = new Map<number, Asked>()
-  /**
-   * Names of which nothing is heard until they are subscribed anew: the application has left them,
-   * or their subscription by the token gives way to one from a position (PROTOCOL 4.22).
-   */
-  readonly #yielding = new Set<string>()
-  /** Frames whose answers mean nothing any more, by id. */
-  readonly #voided = new Set<number>()
-  #channels: ReadonlySet<string>
-  #names = new Set<string>()
-  #isWelcome = false
+  readonly #unanswered = new UnansweredFrames()
+  readonly #pacer: FramePacer
+  /** What the application names. */
+  #wanted: ReadonlySet<string>
+  /** What the token subscribed, named or not; undefined until the welcome is through. */
+  #claimed: Set<string> | undefined
 
   constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void, clock: Clock) {
     super(request, onEvent)
     this.#clock = clock
-    this.#channels = new Set(request.channels)
-  }
-
-  override update(channels: readonly string[]): boolean {
-    const before = this.#channels
-    this.#channels = new Set(channels)
-    if (!this.#isWelcome) return true
-    for (const name of before) if (!this.#channels.has(name)) this.#leave(name)
-    for (const name of this.#channels) if (!this.#names.has(name)) this.#join(name)
-    return true
+    this.#wanted = new Set(request.channels)
+    this.#pacer = new FramePacer(clock, (text) => {
+      if (!this.isClosed) this.#socket?.send(text)
+    })
   }
 
   get cursor(): string | undefined {
-    return this.#isWelcome ? this.progress.positions.cursor : this.request.cursor
+    const { request, progress } = this
+    return this.#claimed === undefined ? request.cursor : progress.positions.cursor
   }
 
   async start(openSocket: OpenSocket): Promise<void> {
+    const token = await this.fetchToken()
+    if (token === undefined) return
     const { cursor } = this.request
     if (cursor !== undefined && decodeCursor(cursor) === undefined) {
       const message = 'the cursor cannot be read'
       return this.end({ code: 'bad_request', message, retryable: false })
     }
-    const token = await this.fetchToken()
-    if (token === undefined) return
-    const url = eventsUrl(this.request.url)
-    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
-    this.emit({ type: 'wire', direction: 'out', text: `GET ${url.pathname} Upgrade: websocket` })
-    const socket = openSocket(url.href, ['tidegate.v1.json', `bearer.${token}`])
+    const socket = this.#openWith(openSocket, token)
+    if (socket === undefined) return
     this.#socket = socket
     socket.addEventListener('message', (event) => this.#hear(event.data))
     socket.addEventListener('close', (event) => this.#lose(event.code, event.reason))
@@ -125,9 +107,43 @@ class WebSocketConnection extends SingleConnection {
     this.#watchSilence()
   }
 
+  #openWith(openSocket: OpenSocket, token: string): Socket | undefined {
+    try {
+      const url = eventsUrl(this.request.url)
+      url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+      this.emit({ type: 'wire', direction: 'out', text: `GET ${url.pathname} Upgrade: websocket` })
+      return openSocket(url.href, ['tidegate.v1.json', `bearer.${token}`])
+    } catch (error) {
+      // Most likely the token has characters that no token has.
+      this.end({ code: 'token_unavailable', message: String(error), retryable: true })
+      return undefined
+    }
+  }
+
+  /** What the token subscribed stays, whether it is named or not. */
+  override update(channels: readonly string[]): boolean {
+    if (this.isClosed) return false
+    const before = this.#wanted
+    const claimed = this.#claimed
+    this.#wanted = new Set(channels)
+    // Those that are gone make room for the others.
+    for (const name of before) {
+      if (this.#wanted.has(name) || claimed?.has(name)) continue
+      this.forget(name)
+      if (claimed !== undefined) this.#unsubscribe(name)
+    }
+    // The welcome subscribes what is wanted by then.
+    if (claimed === undefined) return true
+    for (const name of this.#wanted) {
+      if (!before.has(name) && !claimed.has(name)) this.#subscribe(name)
+    }
+    return true
+  }
+
   protected release(): void {
     this.#cancelSilence()
     this.#cancelRefresh()
+    this.#pacer.close()
     this.#socket?.close(1000)
   }
 
@@ -150,18 +166,15 @@ class WebSocketConnection extends SingleConnection {
       case 'refreshed':
         return this.#refreshBefore(frame.expiresAt)
       case 'gap':
-        if (this.#yielding.has(frame.channel)) return
+        if (this.#unanswered.isLeaving(frame.channel)) return
         this.progress.positions.gap(frame)
         return this.lose(frame)
       case 'ended':
-        if (this.#yielding.has(frame.channel)) return
-        this.endChannel(frame.channel)
-        if (this.haveEnded([...this.#names])) this.endAll()
-        return
+        return this.#endChannel(frame.channel)
+      case 'unsubscribed':
+        return void this.#unanswered.answer(frame.id)
       case 'error':
         return this.#refuse(frame)
-      case 'unsubscribed':
-        return this.#left(frame.id, frame.channel)
       case 'pong':
       case 'published':
         return
@@ -171,41 +184,13 @@ class WebSocketConnection extends SingleConnection {
   #greet(frame: WelcomeFrame): void {
     this.#silenceMsMax = frame.heartbeatSeconds * 2000
     this.#refreshBefore(frame.expiresAt)
-    this.#isWelcome = true
     this.emit({ type: 'welcome', subscriptions: frame.subscriptions })
-    this.#names = new Set(frame.subscriptions)
-    for (const name of this.#names) this.#joinLive(name, frame.positions?.[name])
-    for (const name of this.#channels) if (!this.#names.has(name)) this.#join(name)
-  }
-
-  #join(name: string): void {
-    this.#names.add(name)
-    this.#subscribe(name)
-  }
-
-  #leave(name: string): void {
-    this.#names.delete(name)
-    this.progress.positions.forget(name)
-    this.progress.chain.forget(name)
-    for (const [id, { channel }] of this.#asked) {
-      if (channel !== name) continue
-      this.#asked.delete(id)
-      this.#voided.add(id)
+    const claimed = new Set(frame.subscriptions)
+    this.#claimed = claimed
+    for (const name of new Set([...this.#wanted, ...claimed])) {
+      if (!claimed.has(name)) this.#subscribe(name)
+      else this.#joinLive(name, frame.positions?.[name])
     }
-    this.#yield(name)
-  }
-
-  #yield(name: string): void {
-    this.#yielding.add(name)
-    const id = ++this.#lastId
-    this.#voided.add(id)
-    this.#send(JSON.stringify({ type: 'unsubscribe', id, channel: name }))
-  }
-
-  /** Nothing of the old subscription comes any more. */
-  #left(id: number, name: string): void {
-    this.#voided.delete(id)
-    if (!this.#names.has(name)) this.#yielding.delete(name)
   }
 
   /** What the token subscribed begins live; from a position it must be subscribed anew. */
@@ -213,7 +198,7 @@ class WebSocketConnection extends SingleConnection {
     const { positions, chain } = this.progress
     const isWanted = live !== undefined && this.request.last !== undefined
     if (isWanted || positions.of(name) !== undefined) {
-      this.#yield(name)
+      this.#unsubscribe(name)
       this.#subscribe(name)
     } else if (live !== undefined) {
       positions.begin(name, live, false)
@@ -225,16 +210,20 @@ class WebSocketConnection extends SingleConnection {
     const id = ++this.#lastId
     const position = this.progress.positions.of(channel)
     const last = position === undefined ? this.request.last : undefined
-    this.#asked.set(id, { channel, position, last })
+    this.#unanswered.subscribe(id, { channel, position, last })
     this.#send(JSON.stringify({ type: 'subscribe', id, channel, position, last }))
   }
 
+  #unsubscribe(channel: string): void {
+    const id = ++this.#lastId
+    this.#unanswered.unsubscribe(id, channel)
+    this.#send(JSON.stringify({ type: 'unsubscribe', id, channel }))
+  }
+
   #begin(frame: SubscribedFrame): void {
-    const asked = this.#asked.get(frame.id)
-    this.#asked.delete(frame.id)
-    if (this.#voided.delete(frame.id) || asked === undefined) return
+    const asked = this.#unanswered.answer(frame.id)
     const { channel, epoch, offset, recovered } = frame
-    this.#yielding.delete(channel)
+    if (asked === undefined || asked === 'left') return
     this.emit({ type: 'subscribed', channel })
     if (epoch === undefined || offset === undefined) return // ephemeral
     const { positions, chain } = this.progress
@@ -252,22 +241,32 @@ class WebSocketConnection extends SingleConnection {
 
   #take(frame: PublicationFrame): void {
     const { channel, pattern = channel, offset, time } = frame
-    if (this.#yielding.has(pattern) || this.linkOf(frame) !== 'next') return
+    if (this.#unanswered.isLeaving(pattern) || this.linkOf(frame) !== 'next') return
     if (offset !== undefined) this.progress.positions.publication(pattern, offset, time)
     this.take(frame)
   }
 
-  #refuse({ id = 0, code, message, channel = this.#asked.get(id)?.channel }: ErrorFrame): void {
-    if (this.#voided.delete(id)) return
-    const isSubscribe = this.#asked.delete(id)
+  /** Who takes the name away as it hears of this, or adds another, keeps the connection. */
+  #endChannel(channel: string): void {
+    if (this.#unanswered.isLeaving(channel)) return
+    this.endChannel(channel)
+    if (this.haveEnded([...this.#wanted, ...(this.#claimed ?? [])])) this.endAll()
+  }
+
+  #refuse({ id, code, message, channel: ended }: ErrorFrame): void {
+    const asked = id === undefined ? undefined : this.#unanswered.answer(id)
+    if (asked === 'left' || (ended !== undefined && this.#unanswered.isLeaving(ended))) return
+    // What a new token no longer permits may be named, and subscribed by frame, when it does again.
+    if (ended !== undefined) this.#claimed?.delete(ended)
     // A subscription that could not be made now is made by coming back, as a poll would.
-    if (isSubscribe && isPassing(code)) return this.end({ code, message, retryable: true })
+    if (asked !== undefined && isPassing(code)) return this.end({ code, message, retryable: true })
+    const channel = ended ?? asked?.channel
     this.emit({ type: 'problem', code, message, ...(channel !== undefined && { channel }) })
   }
 
   #send(text: string, shown: string = text): void {
     this.emit({ type: 'wire', direction: 'out', text: shown })
-    if (!this.isClosed) this.#socket?.send(text)
+    this.#pacer.send(text)
   }
 
   /** By this machine's clock: where that is wrong, we are closed with 4003 and come back. */

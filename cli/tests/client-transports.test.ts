@@ -115,3 +115,25 @@ for (const name of Object.keys(transports)) {
     assert.deepEqual(heard.of('ended'), [{ type: 'ended', channel: 'news' }])
   })
 }
+
+test('a channel that a WebSocket drops and takes back begins live, without a gap', async (t) => {
+  const { publish, connect } = await start(t)
+  const witness = connect('websocket', 0)
+  const { heard, connection } = connect('websocket', 0)
+  await begun(witness.heard, witness.connection)
+  await begun(heard, connection)
+  await publish()
+  await heard.next('publication')
+  connection.update([])
+  await publish()
+  await witness.heard.next('publication', 2)
+  for (const channels of [['news'], [], ['news']]) assert.equal(connection.update(channels), true)
+  const answer = '{"type":"subscribed","id":5,'
+  for (let count = 1; !heard.of('wire').some(({ text }) => text.startsWith(answer)); count++) {
+    await heard.next('wire', count)
+  }
+  await publish()
+  await heard.next('publication', 2)
+  assert.deepEqual(numbersOf(heard), [1, 3])
+  for (const type of ['gap', 'problem', 'closed'] as const) assert.deepEqual(heard.of(type), [])
+})

@@ -54,3 +54,13 @@ test('by a pattern only duplicates are known, of a bounded number of channels', 
   chain.gap({ ...gap, epoch: '5f0c3a9be214', offset: 0 })
   assert.equal(chain.check(of('n.999', 10)), 'next')
 })
+
+test('what is forgotten begins anew, by channel and by pattern', () => {
+  const chain = new Chain()
+  chain.begin('n.a', 7)
+  chain.add({ channel: 'n.b', pattern: 'n.*', offset: 5 })
+  chain.forget('n.a')
+  chain.forget('n.*')
+  assert.equal(chain.check({ channel: 'n.a', offset: 3 }), 'next')
+  assert.equal(chain.check({ channel: 'n.b', pattern: 'n.*', offset: 5 }), 'next')
+})

@@ -9,6 +9,7 @@ import { HeardEvents } from './heard-events.js'
 class FakeTransport implements Transport {
   readonly name = 'long-poll'
   readonly requests: ConnectionRequest[] = []
+  canUpdate = false
   closeCount = 0
   cursor: string | undefined
   say: (event: ConnectionEvent) => void = () => undefined
@@ -16,7 +17,8 @@ class FakeTransport implements Transport {
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void) {
     this.requests.push(request)
     this.say = onEvent
-    return { cursor: this.cursor, update: () => false, close: () => this.closeCount++ }
+    const update = () => this.canUpdate
+    return { cursor: this.cursor, update, close: () => this.closeCount++ }
   }
 }
 
@@ -114,6 +116,20 @@ test('the next connection knows what the ones before it have got', () => {
   clock.advance(1_000)
   const { chain } = transport.requests[1]?.progress ?? {}
   assert.equal(chain?.check({ channel: 'a', offset: 7 }), 'duplicate')
+})
+
+test('channels that were changed are those of the next connection', () => {
+  const { transport, clock, open } = start()
+  const connection = open()
+  assert.equal(connection.update(['b']), false)
+  transport.say(lost)
+  clock.advance(1_000)
+  assert.deepEqual(transport.requests[1]?.channels, ['a'], 'this transport could not')
+  transport.canUpdate = true
+  assert.equal(connection.update(['b']), true)
+  transport.say(lost)
+  clock.advance(2_000)
+  assert.deepEqual(transport.requests[2]?.channels, ['b'])
 })
 
 test('close() ends the connection, and the wait for the next', () => {

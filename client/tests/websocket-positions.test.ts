@@ -1,67 +1,14 @@
 /** Durable channels over WebSocket: positions shown and kept, on a socket that a test plays. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeCursor, encodeCursor } from '../../shared/cursor.js'
-import { cursorOf, positionInCursor } from '../../shared/cursor-positions.js'
-import type { ServerFrame } from '../../shared/frames.js'
-import type { ConnectionRequest } from '../transport.js'
-import { WebSocketTransport, type Socket, type SocketClose } from '../websocket-transport.js'
+import { encodeCursor } from '../../shared/cursor.js'
+import { cursorOf } from '../../shared/cursor-positions.js'
+import { WebSocketTransport } from '../websocket-transport.js'
 import { FakeClock } from './fake-clock.js'
 import { HeardEvents } from './heard-events.js'
-import { until } from './until.js'
+import { connect, epoch, PlayedSocket } from './played-socket.js'
 
-const epoch = '5f0c3a9be214'
 const other = 'a41b09c2d7e8'
-
-type Listener = (event: { readonly data: unknown }) => void
-
-/** What the server would do with it, by hand. */
-class PlayedSocket implements Socket {
-  readonly frames: Record<string, unknown>[] = []
-  #onMessage: Listener = () => undefined
-
-  addEventListener(type: 'message', listener: Listener): void
-  addEventListener(type: 'close', listener: (event: SocketClose) => void): void
-  addEventListener(type: 'error', listener: () => void): void
-  addEventListener(type: string, listener: (event: never) => void): void {
-    if (type === 'message') this.#onMessage = listener as Listener
-  }
-
-  send(text: string): void {
-    this.frames.push(JSON.parse(text) as Record<string, unknown>)
-  }
-
-  close(): void {}
-
-  say(frame: ServerFrame | ({ type: 'publication' } & Record<string, unknown>)): void {
-    this.#onMessage({ data: JSON.stringify(frame) })
-  }
-}
-
-async function connect(request: Partial<ConnectionRequest> = {}, claimed: string[] = []) {
-  const socket = new PlayedSocket()
-  let isOpen = false
-  const transport = new WebSocketTransport(new FakeClock(), () => {
-    isOpen = true
-    return socket
-  })
-  const heard = new HeardEvents()
-  const given = { url: 'http://gateway', token: () => Promise.resolve('t'), channels: ['n.a'] }
-  const connection = transport.open({ ...given, ...request }, heard.take)
-  await until(() => isOpen)
-  const welcome = { type: 'welcome', connection: 'c', node: 'n', expiresAt: 0 } as const
-  const positions = Object.fromEntries(claimed.map((name) => [name, { epoch, offset: 40 }]))
-  socket.say({ ...welcome, heartbeatSeconds: 30, subscriptions: claimed, positions })
-  const publish = (offset: number, previous: number, channel = 'n.a') => {
-    socket.say({ type: 'publication', channel, offset, previous, time: 1_000, data: offset })
-  }
-  const got = () => heard.of('publication').map(({ publication }) => publication.data)
-  const position = (name = 'n.a') => {
-    const cursor = decodeCursor(connection.cursor ?? '')
-    return cursor && positionInCursor(cursor, name)
-  }
-  return { socket, heard, connection, publish, got, position }
-}
 
 /** The cursor of somebody who had n.a up to 12. */
 const cursor = encodeCursor(
@@ -155,6 +102,7 @@ test('PROTOCOL 4.22: what the token subscribed is subscribed anew from a positio
   publish(44, 40)
   publish(45, 40, 'n.token')
   assert.deepEqual(got(), [45], 'what comes until then is not heard')
+  socket.say({ type: 'unsubscribed', id: 1, channel: 'n.a' })
   socket.say({ ...subscribed, id: 2, epoch, offset: 44, verified: 44, recovered: true })
   publish(44, 12)
   assert.deepEqual(got(), [45, 44])

@@ -1,153 +1,235 @@
-/** A WebSocket changes its channels by frames, and hears nothing of those that it has left. */
+/** The channels of a WebSocket change while it lives, on a socket that a test plays. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { WebSocketTransport, type Socket } from '../websocket-transport.js'
-import { FakeClock } from './fake-clock.js'
-import { HeardEvents } from './heard-events.js'
+import { encodeCursor } from '../../shared/cursor.js'
+import { cursorOf } from '../../shared/cursor-positions.js'
+import type { ConnectionRequest } from '../transport.js'
+import { connect, epoch, open, type Played, type PlayedSocket } from './played-socket.js'
 
-interface Sent {
-  readonly type: string
-  readonly id: number
-  readonly channel: string
-  readonly position?: { readonly offset: number }
+/** The cursor of somebody who had n.a up to 12. */
+const cursor = encodeCursor(cursorOf([{ name: 'n.a', position: { epoch, offset: 12 } }]))
+const live = { epoch, offset: 40, verified: 40 }
+
+function sent({ frames }: PlayedSocket): unknown[] {
+  return frames.map(({ type, id, channel }) => [type, id, channel])
 }
 
-const epoch = 'aaaaaaaaaaaa'
-
-/** A socket whose server is the test. */
-class ScriptedSocket implements Socket {
-  readonly sent: Sent[] = []
-  #hear: (event: { readonly data: unknown }) => void = () => undefined
-
-  addEventListener(type: string, listener: (event: never) => void): void {
-    if (type === 'message') this.#hear = listener as (event: { readonly data: unknown }) => void
-  }
-
-  send(text: string): void {
-    this.sent.push(JSON.parse(text) as Sent)
-  }
-
-  close(): void {
-    // It ends with the test.
-  }
-
-  say(frame: object): void {
-    this.#hear({ data: JSON.stringify(frame) })
-  }
-
-  welcome(subscriptions: readonly string[] = []): void {
-    const expiresAt = 9e15
-    this.say({
-      ...{ type: 'welcome', connection: 'c', node: 'n', expiresAt },
-      subscriptions,
-      heartbeatSeconds: 30,
-    })
-  }
-
-  publish(channel: string, offset: number): void {
-    this.say({ type: 'publication', channel, offset, time: offset, data: offset })
-  }
-
-  /** Answers the newest frame of this type and channel. */
-  answer(type: string, channel: string, fields: object = {}): void {
-    const asked = this.sent.findLast((one) => one.type === type && one.channel === channel)
-    assert.ok(asked, `${type} ${channel} was not sent`)
-    this.say({ type: `${type}d`, id: asked.id, channel, ...fields })
-  }
-
-  /** What was sent since the last call. */
-  news(): readonly string[] {
-    return this.sent.splice(0).map(({ type, channel }) => `${type} ${channel}`)
-  }
+function subscribed(socket: PlayedSocket, id: number, channel: string, begin: object = live): void {
+  socket.say({ type: 'subscribed', id, channel, ...begin })
 }
 
-async function connect(channels: readonly string[]) {
-  const socket = new ScriptedSocket()
-  const heard = new HeardEvents()
-  const transport = new WebSocketTransport(new FakeClock(), () => socket)
-  const token = () => Promise.resolve('t')
-  const connection = transport.open({ url: 'http://gateway', token, channels }, heard.take)
-  await new Promise((resolve) => setImmediate(resolve))
-  const got = () => heard.of('publication').map(({ publication }) => publication.data)
-  return { socket, heard, connection, got }
+function unsubscribed(socket: PlayedSocket, id: number, channel = 'n.a'): void {
+  socket.say({ type: 'unsubscribed', id, channel })
 }
 
-const at = (offset: number): object => ({ epoch, offset, time: offset, verified: offset })
+/** n.a is subscribed, and live after offset 40. */
+async function connectLive(more: Partial<ConnectionRequest> = {}): Promise<Played> {
+  const connected = await connect(more)
+  subscribed(connected.socket, 1, 'n.a')
+  return connected
+}
 
-test('channels that are added before the welcome are subscribed after it', async () => {
-  const { socket, connection } = await connect(['a'])
-  assert.equal(connection.update(['b', 'c']), true)
-  assert.deepEqual(socket.news(), [])
-  socket.welcome()
-  assert.deepEqual(socket.news(), ['subscribe b', 'subscribe c'])
+test('names that are new are subscribed, those that are gone are unsubscribed first', async () => {
+  const { socket, connection, publish, got } = await connectLive()
+  assert.equal(connection.update(['n.b', 'n.c', 'n.b']), true)
+  assert.deepEqual(sent(socket).slice(1), [
+    ['unsubscribe', 2, 'n.a'],
+    ['subscribe', 3, 'n.b'],
+    ['subscribe', 4, 'n.c'],
+  ])
+  unsubscribed(socket, 2)
+  subscribed(socket, 3, 'n.b')
+  publish(41, 40, 'n.b')
+  assert.deepEqual(got(), [41])
 })
 
-test('who leaves a channel hears nothing more of it, whatever was on its way', async () => {
-  const { socket, heard, connection, got } = await connect(['a', 'b'])
-  socket.welcome()
-  for (const name of ['a', 'b']) socket.answer('subscribe', name, at(1))
-  socket.publish('a', 2)
-  connection.update(['b'])
-  socket.publish('a', 3)
-  socket.say({ type: 'gap', channel: 'a', reason: 'expired', after: 3, before: 5 })
-  socket.say({ type: 'ended', channel: 'a' })
-  socket.publish('b', 4)
-  assert.deepEqual(got(), [2, 4])
-  assert.deepEqual([heard.of('gap'), heard.of('ended')], [[], []])
+test('names that stay go on, with their position', async () => {
+  const { socket, connection, publish, got, position } = await connectLive()
+  connection.update(['n.a'])
+  connection.update(['n.b', 'n.a'])
+  assert.deepEqual(sent(socket).slice(1), [['subscribe', 2, 'n.b']])
+  publish(41, 40)
+  assert.deepEqual(got(), [41])
+  assert.equal(position()?.offset, 41)
 })
 
-test('who comes back to a channel begins anew, and hears nothing of the old one', async () => {
-  const { socket, connection, got } = await connect(['a', 'b'])
-  socket.welcome()
-  socket.answer('subscribe', 'a', at(1))
-  socket.publish('a', 2)
-  connection.update(['b'])
-  connection.update(['a', 'b'])
-  const last = socket.sent.at(-1)
-  assert.deepEqual([last?.type, last?.channel, last?.position], ['subscribe', 'a', undefined])
-  socket.publish('a', 3)
-  socket.answer('unsubscribe', 'a')
-  socket.publish('a', 4)
-  socket.answer('subscribe', 'a', at(9))
-  socket.publish('a', 10)
-  assert.deepEqual(got(), [2, 10])
+test('what still comes of a name that is gone is not heard', async () => {
+  const { socket, heard, connection, publish, position } = await connectLive({
+    channels: ['n.a', 'n.b'],
+  })
+  connection.update(['n.b'])
+  const before = heard.all.length
+  publish(41, 40)
+  publish(90, 80)
+  socket.say({ type: 'gap', channel: 'n.a', reason: 'expired', after: 90, before: 95 })
+  socket.say({ type: 'ended', channel: 'n.a' })
+  socket.say({ type: 'error', channel: 'n.a', code: 'forbidden', message: 'no' })
+  socket.say({ type: 'heartbeat', verified: { n: { epoch, offset: 99 } } })
+  socket.say({ type: 'error', id: 3, code: 'not_subscribed', message: 'no' })
+  const types = heard.all.slice(before).map(({ type }) => type)
+  assert.deepEqual([...new Set(types)], ['wire'])
+  assert.equal(position(), undefined)
 })
 
-test('an answer to what was asked before it left is no answer', async () => {
-  const { socket, heard, connection, got } = await connect(['a', 'b'])
-  socket.welcome()
-  const [first] = socket.sent
-  connection.update(['b'])
-  connection.update(['a', 'b'])
-  socket.say({ type: 'subscribed', id: first?.id, channel: 'a', ...at(1) })
-  socket.publish('a', 2)
-  assert.deepEqual(heard.of('subscribed'), [])
-  socket.answer('subscribe', 'a', at(2))
-  socket.publish('a', 3)
-  assert.deepEqual(got(), [3])
+test('a name that is taken back begins anew: nothing of before is heard or counts', async () => {
+  const { socket, heard, connection, publish, got } = await connectLive()
+  publish(41, 40)
+  connection.update([])
+  connection.update(['n.a'])
+  assert.deepEqual(sent(socket).slice(1), [
+    ['unsubscribe', 2, 'n.a'],
+    ['subscribe', 3, 'n.a'],
+  ])
+  assert.equal('position' in (socket.frames[2] ?? {}), false)
+  publish(42, 41)
+  unsubscribed(socket, 2)
+  subscribed(socket, 3, 'n.a', { epoch: 'a41b09c2d7e8', offset: 7, verified: 7 })
+  publish(8, 7)
+  assert.deepEqual(got(), [41, 8])
+  assert.deepEqual([heard.of('recovered'), heard.of('problem'), heard.of('closed')], [[], [], []])
 })
 
-test('a refusal of what it has left is no problem of anybody', async () => {
-  const { socket, heard, connection } = await connect(['a', 'b'])
-  socket.welcome()
-  const [first] = socket.sent
-  connection.update(['b'])
-  socket.say({ type: 'error', id: first?.id, code: 'forbidden', message: 'no' })
-  const left = socket.sent.at(-1)
-  socket.say({ type: 'error', id: left?.id, code: 'not_subscribed', message: 'no' })
-  assert.deepEqual(heard.of('problem'), [])
-  socket.say({ type: 'error', id: socket.sent[1]?.id, code: 'forbidden', message: 'no' })
-  assert.deepEqual(
-    heard.of('problem').map(({ channel }) => channel),
-    ['b'],
-  )
+test('taken back again and again, only the last subscription is heard', async () => {
+  const { socket, connection, publish, got } = await connectLive()
+  for (const channels of [[], ['n.a'], [], ['n.a']]) connection.update(channels)
+  unsubscribed(socket, 2)
+  subscribed(socket, 3, 'n.a')
+  publish(41, 40)
+  unsubscribed(socket, 4)
+  subscribed(socket, 5, 'n.a', { ...live, offset: 41 })
+  publish(42, 41)
+  assert.deepEqual(got(), [42])
 })
 
-test('what the token subscribes is heard, though nobody named it', async () => {
-  const { socket, connection, got } = await connect([])
-  socket.welcome(['news'])
-  socket.publish('news', 1)
-  connection.update(['b'])
-  socket.publish('news', 2)
-  assert.deepEqual(got(), [1, 2])
+test('PROTOCOL 4.10: behind unsubscribed everything is of the new subscription', async () => {
+  const { socket, heard, connection } = await connect({ channels: ['a'] })
+  connection.update([])
+  connection.update(['a'])
+  unsubscribed(socket, 2, 'a')
+  socket.say({ type: 'publication', channel: 'a', time: 5, data: 'early' })
+  socket.say({ type: 'subscribed', id: 3, channel: 'a' })
+  assert.deepEqual(heard.of('publication')[0]?.publication.data, 'early')
+})
+
+test('a name that is taken back begins with the newest, if they are asked for', async () => {
+  const { socket, connection, publish, position } = await connectLive({ last: 5, cursor })
+  publish(41, 12)
+  connection.update([])
+  connection.update(['n.a'])
+  assert.deepEqual(socket.frames[2], { type: 'subscribe', id: 3, channel: 'n.a', last: 5 })
+  assert.equal(position(), undefined)
+})
+
+test('an update before the welcome changes what the welcome subscribes', async () => {
+  const { socket, connection, welcome } = await open({ cursor, channels: ['n.a', 'n.b'] })
+  assert.equal(connection.update(['n.b', 'n.c']), true)
+  assert.equal(connection.update(['n.b', 'n.c', 'n.a']), true)
+  assert.deepEqual(socket.frames, [])
+  welcome()
+  assert.deepEqual(socket.frames, [
+    { type: 'subscribe', id: 1, channel: 'n.b' },
+    { type: 'subscribe', id: 2, channel: 'n.c' },
+    { type: 'subscribe', id: 3, channel: 'n.a' },
+  ])
+})
+
+test('an update by who hears the welcome changes what it subscribes', async () => {
+  const { socket, connection, welcome } = await open({}, (event) => {
+    if (event.type === 'welcome') connection.update(['n.b', 'n.c'])
+  })
+  welcome(['n.c'])
+  assert.deepEqual(sent(socket), [['subscribe', 1, 'n.b']])
+})
+
+test('a name is gone before its subscribe is answered: no answer to it is heard', async () => {
+  const { socket, heard, connection, publish, got, position } = await connect({ cursor })
+  connection.update([])
+  connection.update(['n.a'])
+  subscribed(socket, 1, 'n.a', { ...live, recovered: true })
+  publish(41, 40)
+  unsubscribed(socket, 2)
+  assert.equal(position(), undefined)
+  subscribed(socket, 3, 'n.a')
+  publish(42, 40)
+  assert.deepEqual(got(), [42])
+  assert.deepEqual(heard.of('recovered'), [])
+})
+
+for (const code of ['forbidden', 'not_subscribed', 'broker_unavailable'] as const) {
+  test(`a subscribe of a name that is gone is answered with ${code}: nobody hears it`, async () => {
+    const { socket, heard, connection } = await connect()
+    connection.update([])
+    socket.say({ type: 'error', id: 1, code, message: 'no' })
+    socket.say({ type: 'error', id: 2, code: 'not_subscribed', message: 'no' })
+    assert.deepEqual([heard.of('problem'), heard.of('closed')], [[], []])
+  })
+}
+
+test('an overtaken subscribe may be refused behind the answer to its unsubscribe', async () => {
+  const { socket, heard, connection, publish, got } = await connect()
+  connection.update([])
+  connection.update(['n.a'])
+  unsubscribed(socket, 2)
+  socket.say({ type: 'error', id: 1, code: 'not_subscribed', message: 'ended meanwhile' })
+  subscribed(socket, 3, 'n.a')
+  publish(41, 40)
+  assert.deepEqual([heard.of('problem'), got()], [[], [41]])
+})
+
+test('a new name that is forbidden is a problem that names it', async () => {
+  const { socket, heard, connection } = await connectLive()
+  connection.update(['n.a', 'n.b'])
+  socket.say({ type: 'error', id: 2, code: 'forbidden', message: 'no' })
+  assert.deepEqual(heard.of('problem'), [
+    { type: 'problem', code: 'forbidden', message: 'no', channel: 'n.b' },
+  ])
+  assert.deepEqual(heard.of('closed'), [])
+})
+
+test('what the token subscribed stays and is heard, named or not', async () => {
+  const { socket, connection, publish, got, position } = await connect({}, ['n.a', 'n.token'])
+  connection.update(['n.token'])
+  connection.update([])
+  assert.deepEqual(socket.frames, [])
+  publish(41, 40)
+  publish(42, 40, 'n.token')
+  assert.deepEqual(got(), [41, 42])
+  assert.equal(position()?.offset, 41)
+})
+
+test('what a new token ended can be named and subscribed when it is permitted again', async () => {
+  const { socket, heard, connection } = await connect({ channels: [] }, ['n.a', 'n.token'])
+  socket.say({ type: 'error', channel: 'n.a', code: 'forbidden', message: 'no' })
+  assert.equal(heard.of('problem')[0]?.channel, 'n.a')
+  connection.update(['n.a'])
+  assert.deepEqual(socket.frames, [
+    { type: 'subscribe', id: 1, channel: 'n.a', position: { epoch, offset: 40 } },
+  ])
+})
+
+test('all channels have ended: those that are named by then count', async () => {
+  const { socket, heard, connection } = await connectLive()
+  connection.update(['n.a', 'n.b'])
+  socket.say({ type: 'ended', channel: 'n.a' })
+  assert.deepEqual(heard.of('closed'), [])
+  connection.update(['n.b', 'n.c'])
+  connection.update(['n.b'])
+  socket.say({ type: 'ended', channel: 'n.b' })
+  assert.equal(heard.of('closed')[0]?.code, 'ended')
+  assert.equal(connection.update(['n.d']), false, 'it is over')
+})
+
+test('who takes an ended name away as it hears of the end keeps the connection', async () => {
+  const { socket, heard, connection, welcome } = await open({}, (event) => {
+    if (event.type === 'ended') connection.update([])
+  })
+  welcome()
+  subscribed(socket, 1, 'n.a')
+  socket.say({ type: 'ended', channel: 'n.a' })
+  connection.update(['n.a'])
+  assert.deepEqual(heard.of('closed'), [])
+  unsubscribed(socket, 2)
+  subscribed(socket, 3, 'n.a')
+  socket.say({ type: 'ended', channel: 'n.a' })
+  assert.equal(heard.of('ended').length, 2, 'the end of a later subscription is told again')
 })
