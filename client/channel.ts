@@ -1,5 +1,6 @@
 /** A holder of a channel: what an application listens to, or reads in a loop. */
 import { Emitter } from './emitter.js'
+import { onAbort } from './on-abort.js'
 import { PublicationBuffer } from './publication-buffer.js'
 import type { TidegateError } from './tidegate-error.js'
 import type {
@@ -42,12 +43,24 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
   readonly #emitter = new Emitter<ChannelEvent<Data>>()
   readonly #readers = new Set<PublicationBuffer<TypedPublication<Data>>>()
   readonly #onClose: (channel: Channel<Data>) => void
+  readonly #forgetSignal: () => void
   #isClosed = false
+  /** Undefined: more may come. */
+  #end: { readonly error: TidegateError | undefined } | undefined
 
   /** Use `Tidegate.channel`. */
-  constructor(name: string, onClose: (channel: Channel<Data>) => void) {
+  constructor(
+    name: string,
+    onClose: (channel: Channel<Data>) => void,
+    signal: AbortSignal | undefined,
+  ) {
     this.name = name
     this.#onClose = onClose
+    this.#forgetSignal = onAbort(signal, () => this.close())
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
   }
 
   /** Returns what takes the listener away. It does not end the subscription: `close()` does. */
@@ -76,20 +89,25 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#forgetSignal?.()
     this.#onClose(this)
     this.finish()
   }
 
   /** For `Tidegate` only. */
   hear(event: ChannelEvent<Data>): void {
+    if (this.#isClosed) return
     this.#emitter.emit(event)
     if (event.type === 'publication') {
+      // Whoever publishes after the end takes it back (PROTOCOL 4.21).
+      this.#end = undefined
       for (const reader of this.#readers) reader.push(event.publication)
     } else if (event.type === 'ended') this.finish()
   }
 
   /** For `Tidegate` only: no more comes, and why if that is an error. */
   finish(error?: TidegateError): void {
+    this.#end = { error }
     for (const reader of this.#readers) reader.end(error)
     this.#readers.clear()
   }
@@ -98,14 +116,18 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
     bufferMax: number,
     signal: AbortSignal | undefined,
   ): AsyncIterator<TypedPublication<Data>, undefined> {
+    let forgetSignal = (): void => undefined
     const reader = new PublicationBuffer<TypedPublication<Data>>(
       Math.max(1, bufferMax),
       (dropped) => this.#emitter.emit(gapOver(this.name, dropped)),
-      () => this.#readers.delete(reader),
+      () => {
+        this.#readers.delete(reader)
+        forgetSignal()
+      },
     )
-    if (this.#isClosed || signal?.aborted === true) reader.end()
-    else this.#readers.add(reader)
-    signal?.addEventListener('abort', () => void reader.return(), { once: true })
+    if (this.#end === undefined) this.#readers.add(reader)
+    else reader.end(this.#end.error)
+    forgetSignal = onAbort(signal, () => void reader.return())
     return reader
   }
 }

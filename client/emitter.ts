@@ -18,7 +18,7 @@ export class Emitter<Events extends { readonly type: string }> {
 
   /** What a listener throws is the application's: it is thrown where nobody else is harmed. */
   emit(event: Events): void {
-    for (const listener of this.#listeners.get(event.type) ?? []) {
+    for (const listener of [...(this.#listeners.get(event.type) ?? [])]) {
       try {
         listener(event as never)
       } catch (error) {

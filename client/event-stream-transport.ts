@@ -77,6 +77,8 @@ class EventStreamConnection extends SingleConnection {
   readonly #clock: Clock
   #stream: EventStream | undefined
   #cancelWelcome: () => void = () => undefined
+  /** It was welcomed, or told why not: the way there lets streams through. */
+  #isProven = false
   /** All names of the stream, those of the token too. */
   #names: readonly string[] = []
 
@@ -101,6 +103,7 @@ class EventStreamConnection extends SingleConnection {
       text: `GET ${shown.pathname}${decodeURIComponent(shown.search)}&token=…`,
     })
     this.#stream = openStream(eventsUrl(this.request.url, { ...query, token }).href)
+    this.#awaitWelcome()
     this.#listen(this.#stream)
   }
 
@@ -116,6 +119,7 @@ class EventStreamConnection extends SingleConnection {
       const welcome = this.#read('welcome', event) as Welcome | undefined
       if (welcome === undefined) return
       this.#cancelWelcome()
+      this.#isProven = true
       this.#names = welcome.subscriptions
       this.#moveTo(event)
       this.emit({ type: 'welcome', subscriptions: welcome.subscriptions })
@@ -164,14 +168,16 @@ class EventStreamConnection extends SingleConnection {
    */
   #suffer(code: string, message: string): void {
     this.#cancelWelcome()
+    this.#isProven = true
     if (code === 'token_expired') this.end({ code, message, retryable: true })
     else this.emit({ type: 'problem', code, message })
   }
 
   #fail(stream: EventStream): void {
     this.#cancelWelcome()
-    if (stream.readyState === closedState) {
-      // An EventSource does not tell why: a new token is the likely cure, backoff bounds the cost.
+    // An EventSource does not tell why: a new token is the likely cure, backoff bounds the cost.
+    // One that was never welcomed may have something in its way that breaks streams.
+    if (stream.readyState === closedState || !this.#isProven) {
       this.end({ code: 'connection_lost', message: 'the stream was refused', retryable: true })
       return
     }

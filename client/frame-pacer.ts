@@ -1,4 +1,4 @@
-/** Sends frames no faster than a gateway takes them: what comes faster is refused (PROTOCOL 12.1). */
+/** Sends frames no faster than a gateway takes them: others are refused (PROTOCOL 12.1). */
 import type { Clock } from './clock.js'
 
 /** Of the gateway's defaults, 200 at once and 100 a second, something is left to spare. */

@@ -4,7 +4,7 @@ import { eventsUrl } from './events-url.js'
 import { readRefusal, type Refusal } from './refusal.js'
 
 /**
- * `works`: the gateway answers, be it that it refuses what was asked. `unreachable`: nobody does, or
+ * `works`: the gateway answers, even if it refuses what was asked. `unreachable`: nobody does, or
  * something that is no gateway. Else what it says to all: to wait, or that the token is no good.
  */
 export type ProbeAnswer = 'works' | 'unreachable' | Refusal

@@ -1,4 +1,5 @@
 /** The client SDK: one object that stays connected, whatever the network lets through. */
+import { decodeCursor } from '../shared/cursor.js'
 import { Channel, type ChannelEvent } from './channel.js'
 import { Emitter } from './emitter.js'
 import { EventStreamTransport } from './event-stream-transport.js'
@@ -11,6 +12,7 @@ import {
 } from './http-calls.js'
 import { LongPollTransport } from './long-poll-transport.js'
 import { onWakeUp } from './wake-up.js'
+import { onAbort } from './on-abort.js'
 import { httpProbe } from './probe.js'
 import type { Pace } from './reconnect-pace.js'
 import { Session, type SessionState } from './session.js'
@@ -36,7 +38,10 @@ export interface TidegateOptions {
   readonly transports?: readonly Transport[]
   /** Each durable channel begins with so many of its newest, 1 to 1,000. Default: none. */
   readonly last?: number
-  /** Where an earlier client was: `Tidegate.cursor`. Channels that it covers go on from there. */
+  /**
+   * Where an earlier client was: `Tidegate.cursor`. Channels that it covers go on from there, when
+   * they are taken first. One that cannot be read counts as none.
+   */
   readonly cursor?: string
   /** Ends it, as `close()` does. */
   readonly signal?: AbortSignal
@@ -58,14 +63,20 @@ export class Tidegate {
   readonly #session: Session
   readonly #calls: HttpCalls
   readonly #stopListening: () => void
+  readonly #forgetSignal: () => void
+  /** By name, the last that was said of the subscription: for holders that come later. */
+  readonly #said = new Map<string, ChannelEvent>()
+  #error: TidegateError | undefined
   #isUpdatePlanned = false
 
   /** @param url the gateway's address: `https://rt.example.com` */
   constructor(url: string | URL, options: TidegateOptions) {
-    const { last, cursor, signal } = options
+    const { last, signal } = options
+    const cursor = readable(options.cursor)
     const pace = options.pace ?? { clock: systemClock, random: Math.random }
-    const token = sharedToken(options.token)
-    const base = String(url)
+    const token = sharedToken(options.token, pace.clock)
+    // It throws here what would throw at each attempt.
+    const base = new URL(url).href
     this.#session = new Session(
       {
         ...{ url: base, token, pace },
@@ -78,8 +89,7 @@ export class Tidegate {
     )
     this.#calls = new HttpCalls({ url: base, token, pace })
     this.#stopListening = onWakeUp(() => this.#session.wake())
-    if (signal?.aborted === true) this.close()
-    signal?.addEventListener('abort', () => this.close(), { once: true })
+    this.#forgetSignal = onAbort(signal, () => this.close())
   }
 
   get state(): SessionState {
@@ -107,18 +117,17 @@ export class Tidegate {
    * of the same name share one subscription; whoever comes later hears what comes from then on.
    */
   channel<Data = unknown>(name: string, { signal }: { signal?: AbortSignal } = {}): Channel<Data> {
-    const holder = new Channel<Data>(name, (each) => this.#release(each as Channel))
-    if (this.state.type === 'closed' || signal?.aborted === true) {
-      holder.close()
-      return holder
-    }
+    const holder = new Channel<Data>(name, (each) => this.#release(each as Channel), signal)
+    if (this.state.type === 'closed') holder.finish(this.#error)
+    if (this.state.type === 'closed' || holder.isClosed) return holder
     let holders = this.#holders.get(name)
     if (holders === undefined) {
       this.#holders.set(name, (holders = new Set()))
       this.#updateSoon()
     }
     holders.add(holder as Channel)
-    signal?.addEventListener('abort', () => holder.close(), { once: true })
+    const said = this.#said.get(name)
+    if (said !== undefined) queueMicrotask(() => holder.hear(said as ChannelEvent<Data>))
     return holder
   }
 
@@ -152,6 +161,7 @@ export class Tidegate {
     const holders = this.#holders.get(holder.name)
     if (holders?.delete(holder) !== true || holders.size > 0) return
     this.#holders.delete(holder.name)
+    this.#said.delete(holder.name)
     this.#updateSoon()
   }
 
@@ -159,41 +169,56 @@ export class Tidegate {
     switch (event.type) {
       case 'welcome':
         for (const channel of event.subscriptions) {
-          this.#tell(channel, (holder) => holder.hear({ type: 'subscribed', channel }))
+          this.#tell(channel, { type: 'subscribed', channel })
         }
         return
       case 'wire':
         return this.#emitter.emit(event)
       case 'publication': {
         const { channel, pattern = channel } = event.publication
-        return this.#tell(pattern, (holder) => holder.hear(event as ChannelEvent))
+        return this.#tell(pattern, event as ChannelEvent)
       }
       case 'problem':
         if (event.channel === undefined) return this.#emitter.emit(event)
-        return this.#tell(event.channel, (holder) => holder.hear(event))
+        return this.#tell(event.channel, event)
       case 'subscribed':
       case 'gap':
       case 'recovered':
       case 'ended':
-        return this.#tell(event.channel, (holder) => holder.hear(event))
+        return this.#tell(event.channel, event)
     }
   }
 
-  #tell(name: string, tell: (holder: Channel) => void): void {
-    for (const holder of [...(this.#holders.get(name) ?? [])]) tell(holder)
+  #tell(name: string, event: ChannelEvent): void {
+    const holders = this.#holders.get(name)
+    if (holders === undefined) return
+    if (isLasting(event)) this.#said.set(name, event)
+    for (const holder of [...holders]) holder.hear(event)
   }
 
   #become(state: SessionState): void {
     if (state.type === 'closed') {
       this.#stopListening()
       const { code, message } = state
+      this.#forgetSignal?.()
       const error = code === 'closed' ? undefined : new TidegateError(code, message)
+      this.#error = error
       const holders = [...this.#holders.values()].flatMap((each) => [...each])
       this.#holders.clear()
       for (const holder of holders) holder.finish(error)
     }
     this.#emitter.emit({ type: 'state', state })
   }
+}
+
+/** Of a subscription as a whole: whoever comes later wants to know. */
+function isLasting({ type }: ChannelEvent): boolean {
+  return type === 'subscribed' || type === 'ended' || type === 'problem'
+}
+
+/** One that cannot be read, say an empty one, is none: it says nothing of where anybody was. */
+function readable(cursor: string | undefined): string | undefined {
+  return cursor === undefined || decodeCursor(cursor) === undefined ? undefined : cursor
 }
 
 /** What the platform has no means for is left out; `fetch` is everywhere. */
