@@ -5,7 +5,7 @@ import type { DurableNamespace } from './durable-namespace.js'
 import { positionAfter, type Gap } from './gap.js'
 import { HeldPublications } from './held-publications.js'
 import type { Publication } from './publication.js'
-import { liveFrom, partOf, upToHead, type Read } from './read-outcome.js'
+import { liveFrom, partOf, positionBefore, upToHead, type Read } from './read-outcome.js'
 import { gapsOfChannel, gapsOfPattern } from './recovery-gaps.js'
 import type { RecoveryOutcome } from './recovery-request.js'
 import type { RecoveryRound, RoundOwner, Wanted } from './recovery-round.js'
@@ -31,6 +31,8 @@ export class CatchUp implements RoundOwner {
   #begun: ((begun: Begun) => void) | undefined = undefined
   #isReleased = false
   #isPumping = false
+  /** It could not be read: until it is, nothing that came later may be given. */
+  #isWaiting = false
   #backlog: readonly Publication[] = []
   #at = 0
   /** It came live: of a pattern's other channels something before it may be missing. */
@@ -92,7 +94,7 @@ export class CatchUp implements RoundOwner {
     this.#hasFailed = false
     this.#wanted = { kind: 'now' }
     this.#gapBefore = { reason: 'broker_disconnected' }
-    this.#namespace.retryLater(this)
+    this.#wait()
   }
 
   /** `begin` cannot be had now. */
@@ -103,7 +105,8 @@ export class CatchUp implements RoundOwner {
 
   /** Gives as much as the subscriber takes now. */
   pump(): void {
-    if (!this.#isReleased || this.#round !== undefined || this.#isPumping) return
+    if (!this.#isReleased || this.#round !== undefined) return
+    if (this.#isPumping || this.#isWaiting) return
     this.#isPumping = true
     while (this.#giveBacklog() && this.#goOn());
     this.#isPumping = false
@@ -138,11 +141,14 @@ export class CatchUp implements RoundOwner {
     return wasReading ? this.#read() : this.pump()
   }
 
-  /** It could not be read, and may be tried again. */
+  /** It may be tried again, if it has not been read meanwhile for another reason. */
   retry(): void {
-    const { isOver, catchUp } = this.subscription
-    // It may have been read for another reason meanwhile, and be live.
-    if (!isOver && catchUp === this && this.#round === undefined) this.#read()
+    if (this.#isWaiting) this.#read()
+  }
+
+  #wait(): void {
+    this.#isWaiting = true
+    this.#namespace.retryLater(this)
   }
 
   cancel(): void {
@@ -160,7 +166,7 @@ export class CatchUp implements RoundOwner {
     const lesson = this.#namespace.learn(outcome.state)
     // Another history has restarted everybody, this one too.
     if (lesson === 'other') return
-    if (lesson === 'unsure') this.#namespace.retryLater(this)
+    if (lesson === 'unsure') this.#wait()
     else if (!outcome.ok && outcome.state.last < this.#shown) this.#startOver()
     // The node got further itself after the leader was asked: not the history has gone back.
     else if (!outcome.ok || !this.#isOfEpoch) this.#read()
@@ -195,7 +201,7 @@ export class CatchUp implements RoundOwner {
           : namespace.sinceOfRing(interest, wanted.position)
       if (found === undefined) return false
       this.#backlog = found
-      if (wanted.kind === 'last') this.#position = this.#before(found[0])
+      if (wanted.kind === 'last') this.#position = positionBefore(found[0], namespace.epoch)
       else namespace.countRecovery('recovered', 'ring')
     }
     this.#hold()
@@ -234,7 +240,7 @@ export class CatchUp implements RoundOwner {
 
   #failed(round: RecoveryRound, code: 'broker_unavailable' | 'overloaded'): void {
     round.release()
-    if (this.#begun === undefined) return this.#namespace.retryLater(this)
+    if (this.#begun === undefined) return this.#wait()
     this.#begun(this.fail(code))
     this.#begun = undefined
   }
@@ -246,7 +252,7 @@ export class CatchUp implements RoundOwner {
     this.#held.dropUpTo(outcome.asOf)
     if (wanted.kind === 'after') {
       const isPart = !outcome.isWhole && this.#begun === undefined
-      if (isPart && this.#backlog.length === 0) return this.#namespace.retryLater(this)
+      if (isPart && this.#backlog.length === 0) return this.#wait()
       const given = isPart ? partOf(outcome, this.#backlog) : outcome
       const completeness = this.#completeness(round, outcome, given)
       if (completeness === 'new_epoch') return this.#startOver()
@@ -255,7 +261,7 @@ export class CatchUp implements RoundOwner {
       if (!isPart || completeness === 'expired') this.#parts = undefined
       if (isPart) this.#held.spill()
       this.#namespace.countRecovery(this.#isComplete ? 'recovered' : 'not_recovered', 'history')
-    } else if (this.#backlog.length > 0) this.#position = this.#before(this.#backlog[0])
+    } else if (this.#backlog.length > 0) this.#position = positionBefore(this.#backlog[0])
     else this.#position = this.#namespace.here(interest) ?? this.#position
     this.#position = { ...this.#position, epoch: outcome.state.epoch }
     if (this.#begun === undefined) return this.pump()
@@ -277,11 +283,6 @@ export class CatchUp implements RoundOwner {
     const now = liveFrom(namespace.here(interest), this.#position, this.#backlog.at(-1))
     const position = this.#given?.goesTo(now) ?? now
     return { ok: true, isDurable: true, position, recovered, isEnded }
-  }
-
-  #before(first: Publication | undefined): Position {
-    const epoch = this.#namespace.epoch ?? this.#position.epoch
-    return { epoch, offset: first === undefined ? 0 : first.offset - 1 }
   }
 
   /** Of what a pattern is given in parts it can only be told at their end whether it was all. */
@@ -382,6 +383,7 @@ export class CatchUp implements RoundOwner {
   }
 
   #forget(): void {
+    this.#isWaiting = false
     if (this.#round !== undefined) this.#namespace.cancel(this.#round)
     this.#round?.release()
     this.#round = undefined

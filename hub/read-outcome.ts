@@ -15,6 +15,11 @@ export function partOf(outcome: Read, given: readonly Publication[]): Read {
   return { ...outcome, isWhole: true, asOf: given.at(-1)?.offset ?? outcome.asOf }
 }
 
+/** Where the oldest of the newest so many is what comes next. */
+export function positionBefore(first: Publication | undefined, epoch = ''): Position {
+  return { epoch, offset: first === undefined ? 0 : first.offset - 1 }
+}
+
 /** Where live begins: for this node, or for a client that got further on another one. */
 export function liveFrom(
   here: Position | undefined,

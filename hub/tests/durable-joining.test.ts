@@ -163,3 +163,44 @@ test('a slow pattern goes on behind where too many channels were told', async (t
   assert.deepEqual([...new Set(slow.numbers)], [0, 1, 2, 3])
   assert.ok(!slow.numbers.slice(3).includes(0), 'what came before the gap does not come again')
 })
+
+test('a slow subscriber whose history is away gets all of it before what comes live', async (t) => {
+  const world = await World.open(t, { ringCountMax: 1 })
+  const node = await world.node()
+  const slow = new Client(world, 'orders.1')
+  await slow.connect(node)
+  slow.canTake = false
+  for (let at = 0; at < 3; at += 1) await world.publish('orders.1')
+  world.history.switchTo(false)
+  slow.take()
+  await world.settle(900)
+  slow.take()
+  assert.equal(slow.isLive, false)
+  world.history.switchTo(true)
+  await world.publish('orders.1')
+  await world.settle(3_000)
+  assert.deepEqual([slow.numbers, slow.gaps, slow.isLive], [[0, 1, 2, 3], [], true])
+})
+
+test('a slow subscriber that the budget has no room for waits until there is some', async (t) => {
+  const world = await World.open(t, { ringCountMax: 1, limits: { recoveriesBytesMax: 3 } })
+  const node = await world.node()
+  const [first, second] = [new Client(world, 'orders.1'), new Client(world, 'orders.2')]
+  for (const client of [first, second]) {
+    await client.connect(node)
+    client.canTake = false
+    for (let at = 0; at < 3; at += 1) await world.publish(client.name)
+  }
+  first.take()
+  first.canTake = false
+  await world.settle(50)
+  assert.equal(node.hub.durable.budget.bytes, 3)
+  second.take()
+  await world.settle(50)
+  await world.publish('orders.2')
+  await world.settle(50)
+  assert.deepEqual(second.numbers, [])
+  first.take()
+  await world.settle(3_000)
+  assert.deepEqual([second.numbers, second.gaps, second.isLive], [[3, 4, 5, 6], [], true])
+})
