@@ -73,7 +73,6 @@ export class CatchUp implements RoundOwner {
 
   begin({ position, last }: Start, canRead: boolean): Begun | Promise<Begun> {
     const { interest } = this.subscription
-    // A new epoch that came before is none to who shows its own position only now.
     this.#gapBefore = this.#untold = undefined
     if (position !== undefined) {
       this.#position = interest.pattern === undefined ? position : withoutTime(position)
@@ -105,8 +104,7 @@ export class CatchUp implements RoundOwner {
 
   /** Gives as much as the subscriber takes now. */
   pump(): void {
-    if (!this.#isReleased || this.#round !== undefined) return
-    if (this.#isPumping || this.#isWaiting) return
+    if (!this.#isReleased || this.#isPumping || this.#isWaiting || this.#round) return
     this.#isPumping = true
     while (this.#giveBacklog() && this.#goOn());
     this.#isPumping = false
