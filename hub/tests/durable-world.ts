@@ -26,13 +26,15 @@ export type Wire = (subject: string) => Fate
 class NodeBroker extends MemoryBroker {
   readonly #shared: MemoryBroker
   readonly #wire: Wire
+  readonly #confirms: () => Promise<void>
   readonly #clock: FakeClock
   isAway = false
 
-  constructor(shared: MemoryBroker, wire: Wire, clock: FakeClock) {
+  constructor(shared: MemoryBroker, options: WorldOptions, clock: FakeClock) {
     super()
     this.#shared = shared
-    this.#wire = wire
+    this.#wire = options.wire ?? (() => 'arrives')
+    this.#confirms = options.confirms ?? (async () => {})
     this.#clock = clock
   }
 
@@ -46,7 +48,10 @@ class NodeBroker extends MemoryBroker {
   ): BrokerSubscription {
     const subscription = this.#shared.subscribe(subject, (message) => this.#pass(message, receive))
     return {
-      confirm: async () => !this.isAway && subscription.confirm(),
+      confirm: async () => {
+        await this.#confirms()
+        return !this.isAway && subscription.confirm()
+      },
       unsubscribe: () => subscription.unsubscribe(),
     }
   }
@@ -69,19 +74,18 @@ class NodeHistory implements History {
   readonly #shared: SwitchHistory
   readonly #listeners: Set<(event: HistoryEvent) => void>
   readonly #lag: () => number
-  readonly #meanwhile: () => Promise<void>
+  readonly #meanwhile: (question: string) => Promise<void>
   #listener: (event: HistoryEvent) => void = () => {}
 
   constructor(
     shared: SwitchHistory,
     listeners: Set<(event: HistoryEvent) => void>,
-    lag: () => number,
-    meanwhile: () => Promise<void>,
+    options: WorldOptions,
   ) {
     this.#shared = shared
     this.#listeners = listeners
-    this.#lag = lag
-    this.#meanwhile = meanwhile
+    this.#lag = options.lag ?? (() => 0)
+    this.#meanwhile = options.meanwhile ?? (async () => {})
   }
 
   onEvent(listener: (event: HistoryEvent) => void): void {
@@ -111,7 +115,7 @@ class NodeHistory implements History {
       const last = page?.publications.filter(({ offset }) => offset <= asOf).at(-1)
       if (last !== undefined) newest.set(channel, last)
     }
-    await this.#meanwhile()
+    await this.#meanwhile(`screen ${channels.join(' ')}`)
     return { asOf, newest }
   }
 
@@ -120,7 +124,7 @@ class NodeHistory implements History {
     if (page === undefined) return undefined
     const asOf = Math.max(0, page.asOf - this.#lag())
     const publications = page.publications.filter(({ offset }) => offset <= asOf)
-    await this.#meanwhile()
+    await this.#meanwhile(`read ${question[1]}`)
     return { ...page, publications, asOf }
   }
 
@@ -147,8 +151,10 @@ export interface WorldOptions {
   readonly wire?: Wire
   /** By how many offsets the replica that answers is behind. */
   readonly lag?: () => number
-  /** What happens while the answer to a read or a screen is on its way. */
-  readonly meanwhile?: () => Promise<void>
+  /** Before an answer arrives, say that to `read orders.1` or `screen orders.1 orders.2`. */
+  readonly meanwhile?: (question: string) => Promise<void>
+  /** The broker says when this resolves that it has taken an interest. */
+  readonly confirms?: () => Promise<void>
 }
 
 export interface WorldNode {
@@ -210,10 +216,9 @@ export class World {
   }
 
   async node(): Promise<WorldNode> {
-    const { wire = () => 'arrives', lag = () => 0, ringCountMax = 100 } = this.#options
-    const { meanwhile = async () => {} } = this.#options
-    const broker = new NodeBroker(this.broker, wire, this.clock)
-    const history = new NodeHistory(this.history, this.#listeners, lag, meanwhile)
+    const { ringCountMax = 100 } = this.#options
+    const broker = new NodeBroker(this.broker, this.#options, this.clock)
+    const history = new NodeHistory(this.history, this.#listeners, this.#options)
     const hub = new Hub({
       broker,
       clock: this.clock,
