@@ -31,6 +31,40 @@ test('no ring bridges a stretch that has expired: who comes back is told of it',
   assert.deepEqual(away.numbers, [0, 4, 5, 6])
 })
 
+test('nor does one if the look at a pattern has found that it expired', async (t) => {
+  let isLosing = false
+  let meanwhile = async (): Promise<void> => {}
+  const world = await World.open(t, {
+    settings: { messagesPerChannel: 3 },
+    wire: () => (isLosing ? 'lost' : 'arrives'),
+    meanwhile: () => meanwhile(),
+  })
+  const node = await world.node()
+  const [pattern, away] = [new Client(world, 'orders.*'), new Client(world, 'orders.1')]
+  await pattern.connect(node)
+  await away.connect(node)
+  for (const name of ['orders.2', 'orders.1']) await world.publish(name)
+  await world.settle(3_000)
+  away.disconnect()
+  // After the look at the channel, before the one at the pattern; the first one is at the newest.
+  let looks = 0
+  meanwhile = async () => {
+    looks += 1
+    if (looks !== 2) return
+    isLosing = true
+    for (let at = 0; at < 6; at += 1) await world.publish('orders.1')
+    isLosing = false
+  }
+  node.cut()
+  node.join()
+  await world.settle(500)
+  assert.deepEqual(pattern.gaps, [{ reason: 'expired', after: 2, before: 6 }])
+  await away.connect(node)
+  assert.deepEqual(away.recovered, [undefined, false])
+  assert.deepEqual(away.gaps, [{ reason: 'expired', after: 2, before: 6 }])
+  assert.deepEqual(away.numbers, [1, 5, 6, 7])
+})
+
 test('behind a stretch that has expired a ring begins anew, and serves from there', async (t) => {
   const world = await World.open(t, { settings: { messagesPerChannel: 3 } })
   const { node, away } = await afterLoss(world)
