@@ -160,6 +160,11 @@ class Story {
       else if (chance < 0.6) witness.client.take()
       else witness.client.hearVerified()
     }
+    if (isAway && random.next() < 0.3) {
+      // Until recoveries fail, and whoever is slow asks for more all the same.
+      await world.settle(1_000)
+      for (const { client } of witnesses) if (client.canTake) client.take()
+    }
     if (isAway) world.history.switchTo(true)
     if (random.next() < this.#odds.renewed) {
       world.renew()
@@ -224,6 +229,12 @@ for (let seed = 1; seed <= 12; seed += 1) {
     const gaps = witnesses.flatMap(({ client }) => client.gaps)
     for (const { reason } of gaps) assert.equal(reason, 'new_epoch')
     told.rewound += gaps.length
+  })
+
+  test(`with hardly room for a recovery nothing is lost unsaid (seed ${seed})`, async (t) => {
+    const story = new Story(seed * 15_485_863, harsh, 5)
+    const limits = { recoveryBytesMax: 6, recoveriesBytesMax: 12, patternChannelsMax: 3 }
+    await story.run(t, { ringCountMax: 2, limits })
   })
 }
 
