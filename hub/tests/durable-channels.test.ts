@@ -71,16 +71,15 @@ test('an emptied ring falls back to the history, and loses nothing', async (t) =
 })
 
 test('a gap in one channel names, for a pattern, what the others may miss', async (t) => {
-  let isLossy = false
   const settings = { messagesPerChannel: 2 }
-  const world = await World.open(t, { settings, wire: () => (isLossy ? 'lost' : 'arrives') })
+  const world = await World.open(t, { settings })
   const node = await world.node()
   const client = new Client(world, 'orders.*')
   await client.connect(node)
   await world.publish('orders.1')
-  isLossy = true
+  world.isLosing = true
   for (const name of ['orders.2', 'orders.1', 'orders.1', 'orders.1']) await world.publish(name)
-  isLossy = false
+  world.isLosing = false
   await world.publish('orders.1')
   await world.settle(50)
   assert.deepEqual(client.numbers, [0, 4, 5])
@@ -88,16 +87,15 @@ test('a gap in one channel names, for a pattern, what the others may miss', asyn
 })
 
 test('a publication lost on the way is repaired before the next one is delivered', async (t) => {
-  let isLosing = false
-  const world = await World.open(t, { wire: () => (isLosing ? 'lost' : 'arrives') })
+  const world = await World.open(t)
   const node = await world.node()
   const client = new Client(world, 'orders.1')
   await client.connect(node)
   await world.publish('orders.1')
-  isLosing = true
+  world.isLosing = true
   await world.publish('orders.1')
   await world.publish('orders.1')
-  isLosing = false
+  world.isLosing = false
   await world.publish('orders.1')
   await world.settle(100)
   assert.deepEqual(client.numbers, [0, 1, 2, 3])
@@ -105,12 +103,11 @@ test('a publication lost on the way is repaired before the next one is delivered
 })
 
 test('a lost last publication is found without another one after it', async (t) => {
-  let isLosing = false
-  const world = await World.open(t, { wire: () => (isLosing ? 'lost' : 'arrives') })
+  const world = await World.open(t)
   const node = await world.node()
   const client = new Client(world, 'orders.1')
   await client.connect(node)
-  isLosing = true
+  world.isLosing = true
   await world.publish('orders.1')
   await world.settle(2_000)
   assert.deepEqual(client.numbers, [0], 'by the second look at a new interest')

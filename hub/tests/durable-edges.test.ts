@@ -33,18 +33,17 @@ async function waitedFor(world: World, gate: Gate): Promise<void> {
 }
 
 test('a ring does not reach across what had expired before its node could read it', async (t) => {
-  let isLosing = false
   const settings = { messagesPerChannel: 3 }
-  const world = await World.open(t, { settings, wire: () => (isLosing ? 'lost' : 'arrives') })
+  const world = await World.open(t, { settings })
   const node = await world.node()
   const [stays, client] = [new Client(world, 'orders.1'), new Client(world, 'orders.1')]
   for (const one of [stays, client]) await one.connect(node)
   const last = await world.publish('orders.1')
   await world.settle(50)
   client.disconnect()
-  isLosing = true
+  world.isLosing = true
   await publishMany(world, 'orders.1', 5)
-  isLosing = false
+  world.isLosing = false
   await world.publish('orders.1')
   await world.settle(100)
   const gap = { reason: 'expired', after: last, before: last + 4 }
@@ -55,9 +54,8 @@ test('a ring does not reach across what had expired before its node could read i
 })
 
 test('what a channel lost altogether is not bridged by the newest that is known', async (t) => {
-  let isLosing = false
   const settings = { maxBytes: 4_000 }
-  const world = await World.open(t, { settings, wire: () => (isLosing ? 'lost' : 'arrives') })
+  const world = await World.open(t, { settings })
   const node = await world.node()
   const [stays, client] = [new Client(world, 'orders.1'), new Client(world, 'orders.1')]
   for (const one of [stays, client]) await one.connect(node)
@@ -65,9 +63,9 @@ test('what a channel lost altogether is not bridged by the newest that is known'
   await world.publish('orders.1')
   await world.settle(50)
   client.disconnect()
-  isLosing = true
+  world.isLosing = true
   await world.publish('orders.1')
-  isLosing = false
+  world.isLosing = false
   await publishMany(world, 'orders.2', 9, 900)
   await world.settle(61_000)
   assert.deepEqual(
@@ -79,23 +77,21 @@ test('what a channel lost altogether is not bridged by the newest that is known'
 })
 
 test('a ring does not reach across what only the look at a pattern found expired', async (t) => {
-  let isLosing = false
   const settings = { messagesPerChannel: 3 }
   // Just after the channel itself was found to have everything.
   const answers = async (question: string): Promise<void> => {
-    if (!isLosing || question !== 'screen orders.1') return
+    if (!world.isLosing || question !== 'screen orders.1') return
     await publishMany(world, 'orders.1', 5)
-    isLosing = false
+    world.isLosing = false
   }
-  const wire = (): Fate => (isLosing ? 'lost' : 'arrives')
-  const world = await World.open(t, { settings, wire, meanwhile: answers })
+  const world = await World.open(t, { settings, meanwhile: answers })
   const node = await world.node()
   const [stays, client] = [new Client(world, 'orders.1'), new Client(world, 'orders.1')]
   for (const one of [stays, client, new Client(world, 'orders.*')]) await one.connect(node)
   const last = await world.publish('orders.1')
   await world.settle(2_000)
   client.disconnect()
-  isLosing = true
+  world.isLosing = true
   await world.settle(61_000)
   const gap = { reason: 'expired', after: last, before: last + 3 }
   assert.deepEqual([stays.numbers, stays.gaps], [[0, 3, 4, 5], [gap]])

@@ -32,11 +32,9 @@ test('no ring bridges a stretch that has expired: who comes back is told of it',
 })
 
 test('nor does one if the look at a pattern has found that it expired', async (t) => {
-  let isLosing = false
   let meanwhile = async (): Promise<void> => {}
   const world = await World.open(t, {
     settings: { messagesPerChannel: 3 },
-    wire: () => (isLosing ? 'lost' : 'arrives'),
     meanwhile: () => meanwhile(),
   })
   const node = await world.node()
@@ -51,9 +49,9 @@ test('nor does one if the look at a pattern has found that it expired', async (t
   meanwhile = async () => {
     looks += 1
     if (looks !== 2) return
-    isLosing = true
+    world.isLosing = true
     for (let at = 0; at < 6; at += 1) await world.publish('orders.1')
-    isLosing = false
+    world.isLosing = false
   }
   node.cut()
   node.join()

@@ -185,6 +185,8 @@ export class World {
   readonly clock: FakeClock = new FakeClock()
   readonly broker: MemoryBroker = new MemoryBroker()
   readonly history: SwitchHistory
+  /** Nothing that is live arrives at any node, unless the wire says otherwise. */
+  isLosing = false
   /** How often the history was made anew, or rewound. */
   generation = 0
   /** The generation that it was made anew in last. */
@@ -217,7 +219,8 @@ export class World {
 
   async node(): Promise<WorldNode> {
     const { ringCountMax = 100 } = this.#options
-    const broker = new NodeBroker(this.broker, this.#options, this.clock)
+    const wire = (): Fate => (this.isLosing ? 'lost' : 'arrives')
+    const broker = new NodeBroker(this.broker, { wire, ...this.#options }, this.clock)
     const history = new NodeHistory(this.history, this.#listeners, this.#options)
     const hub = new Hub({
       broker,

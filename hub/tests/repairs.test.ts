@@ -49,9 +49,8 @@ test('of what limits removed before it was read, a repair of several rounds tell
 })
 
 test('limits that outrun the verified offset are no proof that nothing was lost', async (t) => {
-  let isLosing = false
   const settings = { maxBytes: 4_000 }
-  const world = await World.open(t, { settings, wire: () => (isLosing ? 'lost' : 'arrives') })
+  const world = await World.open(t, { settings })
   const node = await world.node()
   const client = new Client(world, 'orders.1')
   await client.connect(node)
@@ -60,9 +59,9 @@ test('limits that outrun the verified offset are no proof that nothing was lost'
   }
   await burst()
   await world.settle(61_000)
-  isLosing = true
+  world.isLosing = true
   const lost = await world.publish('orders.1')
-  isLosing = false
+  world.isLosing = false
   await burst()
   const found = await world.publish('orders.1')
   await world.settle(50)
@@ -76,18 +75,17 @@ test('limits that outrun the verified offset are no proof that nothing was lost'
 })
 
 test('a known publication that is gone before its age hides no lost one', async (t) => {
-  let isLosing = false
   const settings = { maxBytes: 4_000 }
-  const world = await World.open(t, { settings, wire: () => (isLosing ? 'lost' : 'arrives') })
+  const world = await World.open(t, { settings })
   const node = await world.node()
   const client = new Client(world, 'orders.1')
   await client.connect(node)
   const known = await world.publish('orders.1')
   await world.settle(50)
-  isLosing = true
+  world.isLosing = true
   await world.publish('orders.1')
   for (let at = 0; at < 9; at += 1) await world.publish('orders.2', {}, 900)
-  isLosing = false
+  world.isLosing = false
   const found = await world.publish('orders.1')
   await world.settle(50)
   assert.deepEqual(client.gaps, [{ reason: 'expired', after: known, before: found }])
