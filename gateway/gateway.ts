@@ -4,6 +4,7 @@ import type { TemplatedApp, us_listen_socket, us_socket } from 'uWebSockets.js'
 import { namespaceOf } from '../shared/channel.js'
 import type { Clock } from '../hub/clock.js'
 import type { Hub } from '../hub/hub.js'
+import { nextTurn } from '../hub/next-turn.js'
 import { SteadyClock } from '../hub/steady-clock.js'
 import { addAssets, type Assets } from './assets.js'
 import type { Authenticator } from './authenticator.js'
@@ -155,7 +156,7 @@ async function leave(node: Node, graceSeconds: number): Promise<void> {
       node.onInternalError(error)
     }
     count += 1
-    if (count % leaveSliceMax === 0) await new Promise((resolve) => setImmediate(resolve))
+    if (count % leaveSliceMax === 0) await nextTurn()
   }
   node.flushQueue.flushAll()
   while (open(node) > 0 && clock.now() < deadline) await pause(clock, leftCheckMs)

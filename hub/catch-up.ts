@@ -73,7 +73,7 @@ export class CatchUp implements RoundOwner {
 
   begin({ position, last }: Start, canRead: boolean): Begun | Promise<Begun> {
     const { interest } = this.subscription
-    this.#gapBefore = this.#untold = undefined
+    this.#gapBefore = this.#untold = undefined // a new epoch, if one came before
     if (position !== undefined) {
       this.#position = interest.pattern === undefined ? position : withoutTime(position)
       this.#wanted = { kind: 'after', position: this.#position }

@@ -117,7 +117,7 @@ export class JetStreamScan implements Scan {
     if (delivered === undefined) return this.#status(message)
     this.#credit.received(message.bytes)
     this.#deliver(delivered)
-    void this.#pullNextTurn()
+    this.#pullNextTurn()
   }
 
   #deliver({ offset, publication, consumerSequence, pending }: Delivered): void {
@@ -137,7 +137,7 @@ export class JetStreamScan implements Scan {
     // It has nothing to do with what is pulled: the consumer is gone.
     if (!(rest >= 0)) return this.#end(undefined)
     this.#credit.refused(rest)
-    void this.#pullNextTurn()
+    this.#pullNextTurn()
   }
 
   #heartbeat(message: NatsMessage): void {
@@ -147,12 +147,13 @@ export class JetStreamScan implements Scan {
   }
 
   /** Not in this one: its reading would go on with what is sent meanwhile. */
-  async #pullNextTurn(): Promise<void> {
+  #pullNextTurn(): void {
     if (this.#isPullPlanned) return
     this.#isPullPlanned = true
-    await nextTurn()
-    this.#isPullPlanned = false
-    this.#pull()
+    void nextTurn().then(() => {
+      this.#isPullPlanned = false
+      this.#pull()
+    })
   }
 
   #pull(): void {

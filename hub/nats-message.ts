@@ -29,8 +29,7 @@ export class NatsMessage implements BrokerMessage {
 
   /** As a pull of JetStream counts them. */
   get bytes(): number {
-    const { _rdata: bytes } = this.#message as unknown as { readonly _rdata: Uint8Array }
-    return this.subject.length + this.reply.length + bytes.length
+    return this.subject.length + this.reply.length + rawOf(this.#message)._rdata.length
   }
 
   /** What NATS answers instead of a message. A publisher may try to forge one. */
@@ -47,15 +46,22 @@ export class NatsMessage implements BrokerMessage {
   }
 }
 
+interface RawMessage {
+  /** Headers and payload. */
+  readonly _rdata: Uint8Array
+  readonly _msg: { readonly hdr: number }
+}
+
 /**
  * nats.js decodes all headers at once, in quadratic time: a megabyte of them would hold the process
  * for minutes. So its private fields are read here; a test fails if a release moves them.
  */
+function rawOf(message: Msg): RawMessage {
+  return message as unknown as RawMessage
+}
+
 function headerBlock(message: Msg): Buffer | undefined {
-  const { _rdata: bytes, _msg: args } = message as unknown as {
-    readonly _rdata: Uint8Array
-    readonly _msg: { readonly hdr: number }
-  }
+  const { _rdata: bytes, _msg: args } = rawOf(message)
   if (args.hdr <= 0) return undefined
   return Buffer.from(bytes.buffer, bytes.byteOffset, args.hdr)
 }
