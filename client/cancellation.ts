@@ -1,17 +1,16 @@
 /** Gives up what a call waits for: at its caller's signal, in time, or because the SDK closes. */
 import type { Clock } from './clock.js'
+import { onAbort } from './on-abort.js'
 
 /** `end()` it when the call is over: the caller's signal may outlive many calls. */
 export class Cancellation {
   readonly #controller = new AbortController()
-  readonly #parent: AbortSignal | undefined
-  readonly #follow = () => this.cancel(this.#parent?.reason)
+  /** Forgets the parent: to be called when the call is over. */
+  readonly end: () => void
 
   /** @param parent its abort, with its reason, is one of this */
   constructor(parent?: AbortSignal) {
-    this.#parent = parent
-    if (parent?.aborted === true) this.#follow()
-    else parent?.addEventListener('abort', this.#follow)
+    this.end = onAbort(parent, () => this.cancel(parent?.reason))
   }
 
   get signal(): AbortSignal {
@@ -23,23 +22,17 @@ export class Cancellation {
     this.#controller.abort(reason)
   }
 
-  end(): void {
-    this.#parent?.removeEventListener('abort', this.#follow)
-  }
-
   /** What the promise settles to, unless it is cancelled before. */
   async until<Value>(promise: Promise<Value>): Promise<Value> {
     const { signal } = this
-    let stop: () => void = () => undefined
+    let forget: () => void = () => undefined
     const cancelled = new Promise<never>((_resolve, reject) => {
-      stop = () => reject(signal.reason as Error)
-      if (signal.aborted) stop()
-      else signal.addEventListener('abort', stop)
+      forget = onAbort(signal, () => reject(signal.reason as Error))
     })
     try {
       return await Promise.race([cancelled, promise])
     } finally {
-      signal.removeEventListener('abort', stop)
+      forget()
     }
   }
 

@@ -1,9 +1,10 @@
 /** Sends frames no faster than a gateway takes them: others are refused (PROTOCOL 12.1). */
+import { limits } from '../shared/limits.js'
 import type { Clock } from './clock.js'
 
-/** Of the gateway's defaults, 200 at once and 100 a second, something is left to spare. */
-const burstMax = 150
-const perSecond = 80
+/** Of the gateway's defaults something is left to spare. */
+const burstMax = limits.framesBurstMax * 0.75
+const perSecond = limits.framesPerSecondMax * 0.8
 
 export class FramePacer {
   readonly #clock: Clock

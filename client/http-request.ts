@@ -3,14 +3,12 @@ import { Cancellation } from './cancellation.js'
 import type { Clock } from './clock.js'
 import { eventsUrl } from './events-url.js'
 import { readRefusal } from './refusal.js'
+import { requestInit, type RequestParts } from './request-init.js'
 import { TidegateError } from './tidegate-error.js'
 
-export interface HttpRequest {
-  readonly method: 'GET' | 'POST'
+export interface HttpRequest extends RequestParts {
   /** Below `/v1/`, with its query. */
   readonly path: string
-  readonly token: string
-  readonly body?: string
 }
 
 export type HttpAnswer =
@@ -49,7 +47,7 @@ export async function askGateway(
   })
   try {
     const url = new URL(request.path, eventsUrl(gateway))
-    const response = await attempt.until(send(url, { ...initOf(request), signal }))
+    const response = await attempt.until(send(url, { ...requestInit(request), signal }))
     const text = await attempt.until(response.text())
     return response.ok ? readAnswer(response, text) : readFailure(response, text, clock.now())
   } catch (error) {
@@ -59,13 +57,6 @@ export async function askGateway(
     stopTimer()
     attempt.end()
   }
-}
-
-function initOf({ method, token, body }: HttpRequest): RequestInit {
-  const headers: Record<string, string> = { authorization: `Bearer ${token}` }
-  if (body === undefined) return { method, headers, cache: 'no-store' }
-  headers['content-type'] = 'application/json'
-  return { method, headers, body, cache: 'no-store' }
 }
 
 function readAnswer({ status }: Response, text: string): HttpAnswer {

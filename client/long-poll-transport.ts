@@ -2,6 +2,7 @@
 import type { Clock } from './clock.js'
 import { eventsUrl } from './events-url.js'
 import { readRefusal } from './refusal.js'
+import { requestInit } from './request-init.js'
 import { SingleConnection } from './single-connection.js'
 import { systemClock } from './system-clock.js'
 import type {
@@ -119,13 +120,8 @@ class LongPollConnection extends SingleConnection {
       wait: waitSeconds,
     })
     this.emit({ type: 'wire', direction: 'out', text: `POST ${url.pathname} ${body}` })
-    return fetch(url, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body,
-      cache: 'no-store',
-      signal: this.#abort.signal,
-    })
+    const init = requestInit({ method: 'POST', token, body })
+    return fetch(url, { ...init, signal: this.#abort.signal })
   }
 
   #answer(answer: PollAnswer): void {

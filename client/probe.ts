@@ -1,7 +1,9 @@
 /** Asks the gateway by plain HTTP, when a transport fails, whether it is the transport's fault. */
+import { limits } from '../shared/limits.js'
 import type { Clock } from './clock.js'
 import { eventsUrl } from './events-url.js'
 import { readRefusal, type Refusal } from './refusal.js'
+import { requestInit } from './request-init.js'
 
 /**
  * `works`: the gateway answers, even if it refuses what was asked. `unreachable`: nobody does, or
@@ -12,8 +14,6 @@ export type ProbeAnswer = 'works' | 'unreachable' | Refusal
 export type Probe = (channels: readonly string[]) => Promise<ProbeAnswer>
 
 const answerWithinMs = 10_000
-/** What a poll may name; what it is refused for beyond that says nothing of the transport. */
-const channelsMax = 16
 /** Only the application can mend these. */
 const fatal: ReadonlySet<string> = new Set(['token_missing', 'token_invalid', 'origin_refused'])
 
@@ -30,13 +30,11 @@ export function httpProbe({ url, token, clock, fetch = globalThis.fetch }: Probe
     const abort = new AbortController()
     const cancel = clock.after(answerWithinMs, () => abort.abort())
     try {
-      const response = await fetch(eventsUrl(url), {
-        method: 'POST',
-        headers: { authorization: `Bearer ${await token()}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ channels: channels.slice(0, channelsMax), wait: 0 }),
-        cache: 'no-store',
-        signal: abort.signal,
-      })
+      // More than a poll may name would be refused, which says nothing of the transport.
+      const some = channels.slice(0, limits.requestChannelsMax)
+      const body = JSON.stringify({ channels: some, wait: 0 })
+      const init = requestInit({ method: 'POST', token: await token(), body })
+      const response = await fetch(eventsUrl(url), { ...init, signal: abort.signal })
       return answerOf(response, await response.text(), clock.now())
     } catch {
       return 'unreachable'
