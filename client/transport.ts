@@ -21,7 +21,7 @@ export interface ConnectionRequest {
   readonly last?: number
   /** Where an earlier connection ended, by whatever transport. This one goes on from there. */
   readonly cursor?: string
-  /** What earlier ones have got, beyond what a cursor has room for; `stayConnected` hands it on. */
+  /** What earlier ones have got, beyond what a cursor has room for; `Session` hands it on. */
   readonly progress?: Progress
 }
 
@@ -107,6 +107,6 @@ export interface ClosedEvent {
   readonly message: string
   /** Whether coming back makes sense. False: only the application can mend it. */
   readonly retryable: boolean
-  /** Not before this many ms: the server's word, or after `stayConnected` has chosen, the wait. */
+  /** Not before this many ms: the server's word. */
   readonly retryAfterMs?: number
 }

@@ -2,36 +2,11 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { headers as natsHeaders } from '@nats-io/transport-node'
-import { EventSource } from 'eventsource'
-import { WebSocket } from 'ws'
-import { EventStreamTransport } from '../../client/event-stream-transport.js'
-import { LongPollTransport, longPollPace } from '../../client/long-poll-transport.js'
-import { stayConnected } from '../../client/stay-connected.js'
 import { HeardEvents } from '../../client/tests/heard-events.js'
-import type { Connection, Transport } from '../../client/transport.js'
-import { WebSocketTransport } from '../../client/websocket-transport.js'
-import { systemClock } from '../../client/system-clock.js'
+import { nodeTransports } from '../../client/tests/node-transports.js'
+import type { Connection, TransportName } from '../../client/transport.js'
 import { startNats } from '../../hub/tests/nats-server.js'
 import { mint, serve } from './spawned.js'
-
-const transports: Readonly<Record<string, Transport>> = {
-  websocket: new WebSocketTransport(systemClock, (url, protocols) => new WebSocket(url, protocols)),
-  'event-stream': new EventStreamTransport(systemClock, (url) => {
-    const source = new EventSource(url)
-    return {
-      get readyState() {
-        return source.readyState
-      },
-      addEventListener(type, listener) {
-        source.addEventListener(type, (event) => {
-          listener('data' in event ? (event as { data: string; lastEventId: string }) : {})
-        })
-      },
-      close: () => source.close(),
-    }
-  }),
-  'long-poll': new LongPollTransport(longPollPace),
-}
 
 /** Two nodes over one JetStream, a publisher with acks, and a client that moves about. */
 async function start(t: TestContext) {
@@ -47,14 +22,14 @@ async function start(t: TestContext) {
     for (const [name, value] of Object.entries(headers ?? {})) given.set(name, value)
     await service.request('rt.pub.news', String(published), { headers: given, timeout: 5_000 })
   }
-  const connect = (name: string, node: number, cursor?: string) => {
-    const transport = transports[name]
+  const connect = (name: TransportName, node: number, cursor?: string) => {
+    const transport = nodeTransports.find((each) => each.name === name)
     const url = nodes[node]?.url
     assert.ok(transport && url)
     const heard = new HeardEvents()
     const request = { url, token: () => Promise.resolve(minted), channels: ['news'] }
     const from = cursor === undefined ? {} : { cursor }
-    const connection = stayConnected(transport, { ...request, ...from }, heard.take)
+    const connection = transport.open({ ...request, ...from }, heard.take)
     t.after(() => connection.close())
     return { heard, connection }
   }
@@ -103,7 +78,7 @@ test('a client that changes transport and node gets what it missed, once', async
   }
 })
 
-for (const name of Object.keys(transports)) {
+for (const { name } of nodeTransports) {
   test(`the end of a channel ends the client, by ${name}`, async (t) => {
     const { publish, connect } = await start(t)
     const { heard, connection } = connect(name, 0)

@@ -2,33 +2,17 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test, type TestContext } from 'node:test'
-import { EventSource } from 'eventsource'
-import { EventStreamTransport, type EventStream } from '../event-stream-transport.js'
+import { EventStreamTransport } from '../event-stream-transport.js'
 import { FakeClock } from './fake-clock.js'
 import { HeardEvents } from './heard-events.js'
 import { startHttp } from './http-server.js'
+import { openNodeStream } from './node-transports.js'
 import { until } from './until.js'
 
 interface Asked {
   readonly url: URL
   readonly request: IncomingMessage
   readonly response: ServerResponse
-}
-
-function openStream(href: string): EventStream {
-  const source = new EventSource(href)
-  return {
-    get readyState() {
-      return source.readyState
-    },
-    addEventListener(type, listener) {
-      source.addEventListener(type, (event) => {
-        const isMessage = 'data' in event
-        listener(isMessage ? (event as { data: string; lastEventId: string }) : {})
-      })
-    },
-    close: () => source.close(),
-  }
 }
 
 async function connect(t: TestContext, status = 200, cursor?: string, last?: number) {
@@ -40,7 +24,7 @@ async function connect(t: TestContext, status = 200, cursor?: string, last?: num
   })
   const clock = new FakeClock()
   const heard = new HeardEvents()
-  const transport = new EventStreamTransport(clock, openStream)
+  const transport = new EventStreamTransport(clock, openNodeStream)
   const token = () => Promise.resolve('secret')
   const request = {
     url,
