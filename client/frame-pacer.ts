@@ -1,28 +1,27 @@
 /** Sends frames no faster than a gateway takes them: others are refused (PROTOCOL 12.1). */
-import { limits } from '../shared/limits.js'
 import type { Clock } from './clock.js'
 
-/** Of the gateway's defaults something is left to spare. */
-const burstMax = limits.framesBurstMax * 0.75
-const perSecond = limits.framesPerSecondMax * 0.8
+/** Of a gateway's defaults, 200 and 100, something is left to spare. */
+const burstMax = 150
+const perSecond = 80
 
 export class FramePacer {
   readonly #clock: Clock
-  readonly #send: (text: string) => void
-  readonly #waiting: string[] = []
+  readonly #send: (frame: object) => void
+  readonly #waiting: object[] = []
   #budget = burstMax
   #budgetAt: number
   #cancel: () => void = () => undefined
 
-  constructor(clock: Clock, send: (text: string) => void) {
+  constructor(clock: Clock, send: (frame: object) => void) {
     this.#clock = clock
     this.#send = send
     this.#budgetAt = clock.now()
   }
 
   /** In order: at once, or when there is room. */
-  send(text: string): void {
-    if (this.#waiting.push(text) === 1) this.#run()
+  send(frame: object): void {
+    if (this.#waiting.push(frame) === 1) this.#run()
   }
 
   close(): void {

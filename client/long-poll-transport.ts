@@ -1,10 +1,7 @@
-/** Polling: one request after another, each with the cursor of the last answer (PROTOCOL 7). */
-import type { Clock } from './clock.js'
-import { eventsUrl } from './events-url.js'
-import { readRefusal } from './refusal.js'
-import { requestInit } from './request-init.js'
+/** Polling: one request after another, each from where the last answer ended (PROTOCOL 7). */
+import { answerMsMax } from './gateway.js'
 import { SingleConnection } from './single-connection.js'
-import { systemClock } from './system-clock.js'
+import type { Refusal } from './tidegate-error.js'
 import type {
   Connection,
   ConnectionEvent,
@@ -24,147 +21,101 @@ export interface PollPace {
 export const longPollPace: PollPace = { waitSeconds: 25, intervalMs: 0 }
 export const shortPollPace: PollPace = { waitSeconds: 0, intervalMs: 1000 }
 
-/** An answer that is later than its `wait` by this is not coming any more. */
-const answerGraceMs = 15_000
+type Gap = Omit<GapEvent, 'type'>
 
 interface PollAnswer {
   readonly cursor: string
   readonly publications: readonly Publication[]
-  readonly gaps?: readonly Omit<GapEvent, 'type'>[]
+  readonly gaps: readonly Gap[]
   /** Channels that have ended, whether told before or not. */
-  readonly ended?: readonly string[]
-  /** By channel that the cursor covers. */
-  readonly recovered?: Readonly<Record<string, boolean>>
+  readonly ended: readonly string[]
+  /** By channel that the request had a place of. */
+  readonly recovered: Readonly<Record<string, boolean>>
+  readonly expiresAt: number
+  readonly ticket?: string
 }
 
 export class LongPollTransport implements Transport {
   readonly name: 'long-poll' | 'short-poll'
   readonly #pace: PollPace
-  readonly #clock: Clock
 
-  constructor(pace: PollPace = longPollPace, clock: Clock = systemClock) {
+  constructor(pace: PollPace = longPollPace) {
     this.name = pace.waitSeconds === 0 ? 'short-poll' : 'long-poll'
     this.#pace = pace
-    this.#clock = clock
   }
 
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void): Connection {
-    const connection = new LongPollConnection(request, onEvent, this.#pace, this.#clock)
-    void connection.start()
+    const connection = new LongPollConnection(request, onEvent)
+    void connection.start(this.#pace)
     return connection
   }
 }
 
 class LongPollConnection extends SingleConnection {
-  cursor: string | undefined
-  readonly #pace: PollPace
-  readonly #clock: Clock
-  readonly #abort = new AbortController()
-  #cancelPause: () => void = () => undefined
   #isWelcome = false
 
-  constructor(
-    request: ConnectionRequest,
-    onEvent: (event: ConnectionEvent) => void,
-    pace: PollPace,
-    clock: Clock,
-  ) {
-    super(request, onEvent)
-    this.#pace = pace
-    this.#clock = clock
-    this.cursor = request.cursor
-  }
-
-  async start(): Promise<void> {
-    const token = await this.fetchToken()
-    if (token === undefined) return
-    // The first request does not wait: its answer is the welcome, and brings the first cursor.
-    if (!(await this.#poll(token, 0))) return
-    do await this.#pause()
-    while (await this.#poll(token, this.#pace.waitSeconds))
-  }
-
-  protected release(): void {
-    this.#cancelPause()
-    this.#abort.abort()
-  }
-
-  /** One request and its answer. False: the connection is over. */
-  async #poll(token: string, waitSeconds: number): Promise<boolean> {
-    if (this.isClosed) return false
-    const cancelGrace = this.#clock.after(waitSeconds * 1000 + answerGraceMs, () => {
-      const message = 'a poll was not answered'
-      this.end({ code: 'connection_silent', message, retryable: true })
-    })
+  async start({ waitSeconds, intervalMs }: PollPace): Promise<void> {
+    const { clock } = this.request.gateway.pace
     try {
-      const response = await this.#fetch(token, waitSeconds)
-      const text = await response.text()
-      this.emit({ type: 'wire', direction: 'in', text: `${response.status} ${text}` })
-      if (response.status === 204) this.endAll()
-      else if (response.ok) this.#answer(JSON.parse(text) as PollAnswer)
-      else this.end(readRefusal(response, text, this.#clock.now()))
+      // The first request does not wait: its answer is the welcome, and brings the first cursor.
+      for (let wait = 0; !this.isClosed; wait = waitSeconds) {
+        if (this.#isWelcome && intervalMs > 0) await this.life.wait(clock, intervalMs)
+        await this.#poll(wait)
+      }
     } catch (error) {
-      this.end({ code: 'connection_lost', message: String(error), retryable: true })
-    } finally {
-      cancelGrace()
+      this.end(error as Refusal)
     }
-    return !this.isClosed
   }
 
-  #fetch(token: string, waitSeconds: number): Promise<Response> {
-    const url = eventsUrl(this.request.url)
-    const body = JSON.stringify({
-      channels: this.request.channels,
-      cursor: this.cursor,
-      last: this.request.last,
-      wait: waitSeconds,
-    })
-    this.emit({ type: 'wire', direction: 'out', text: `POST ${url.pathname} ${body}` })
-    const init = requestInit({ method: 'POST', token, body })
-    return fetch(url, { ...init, signal: this.#abort.signal })
+  /** A request dies with the life of the connection. */
+  protected release(): void {}
+
+  async #poll(wait: number): Promise<void> {
+    const { signal } = this.life
+    const body = JSON.stringify({ ...this.question(), wait })
+    const withinMs = wait * 1000 + answerMsMax
+    const request = { path: 'events', body, signal, withinMs }
+    const text = await this.request.gateway.ask(request, async (response) =>
+      response.status === 204 ? undefined : await response.text(),
+    )
+    if (text === undefined) return this.endAll()
+    const answer = this.parse(text) as PollAnswer | undefined
+    if (answer !== undefined) this.#take(answer)
   }
 
-  #answer(answer: PollAnswer): void {
-    const { publications, gaps = [], ended = [], recovered = {} } = answer
+  #take(answer: PollAnswer): void {
+    const { request } = this
+    const { cursor, publications, gaps, ended, recovered } = answer
+    request.gateway.welcomed(answer)
     if (!this.#isWelcome) {
       this.#isWelcome = true
-      this.emit({ type: 'welcome', subscriptions: this.request.channels })
+      this.greet(request.channels)
       for (const [channel, isRecovered] of Object.entries(recovered)) {
         this.emit({ type: 'recovered', channel, recovered: isRecovered })
       }
     }
     const waiting = new Set(gaps)
-    for (const publication of publications) {
-      for (const gap of waiting) {
-        if (!liesBefore(gap, publication)) continue
-        waiting.delete(gap)
-        this.lose({ ...gap, type: 'gap' })
-      }
-      if (this.linkOf(publication) === 'broken') return
-      this.take(publication)
+    const loseWhere = (isDue: (gap: Gap) => boolean): void => {
+      for (const gap of waiting) if (isDue(gap) && waiting.delete(gap)) this.#lose(gap)
     }
-    for (const gap of waiting) this.lose({ ...gap, type: 'gap' })
+    for (const publication of publications) {
+      loseWhere((gap) => liesBefore(gap, publication))
+      // Who closes it in the middle of an answer gets that again.
+      if (this.isClosed || !this.take(publication)) return
+    }
+    loseWhere(() => true)
     // That all have ended is the next answer's to say: the token may have added channels.
     for (const channel of ended) this.endChannel(channel)
-    // Who closes it in the middle of an answer gets that again.
-    if (!this.isClosed) this.cursor = answer.cursor
+    if (!this.isClosed) request.progress.moveTo(cursor, request.channels)
   }
 
-  #pause(): Promise<void> {
-    if (this.#pace.intervalMs === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const cancel = this.#clock.after(this.#pace.intervalMs, resolve)
-      this.#cancelPause = () => {
-        cancel()
-        resolve()
-      }
-    })
+  #lose(gap: Gap): void {
+    if (!this.isClosed) this.lose({ ...gap, type: 'gap' })
   }
 }
 
 /** Whether the gap was told, or lies, before this publication; of other channels it does not. */
-function liesBefore(gap: Omit<GapEvent, 'type'>, publication: Publication): boolean {
-  const { channel, pattern = channel, offset = 0 } = publication
+function liesBefore(gap: Gap, { channel, pattern = channel, offset = 0 }: Publication): boolean {
   if (gap.channel !== pattern) return false
   return gap.epoch !== undefined || gap.after === undefined || gap.after < offset
 }

@@ -1,16 +1,14 @@
 /** What an HTTP refusal says: its code, whether to come back, and when (PROTOCOL 9). */
-import type { ClosedEvent } from './transport.js'
+import { TidegateError } from './tidegate-error.js'
 
-export type Refusal = Omit<ClosedEvent, 'type'>
-
-export function readRefusal(response: Response, body: string, now: number): Refusal {
-  const { status } = response
-  const problem = readProblem(body)
-  const code = problem.code ?? `http_${status}`
-  const message = problem.detail ?? response.statusText
-  const retryable = code === 'token_expired' || status === 408 || status === 429 || status >= 500
-  const retryAfterMs = readRetryAfter(response.headers.get('retry-after'), now)
-  return { code, message, retryable, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+export function readRefusal(response: Response, body: string, now: number): TidegateError {
+  const { status, statusText, headers } = response
+  const { code = `http_${status}`, detail = statusText } = readProblem(body)
+  return new TidegateError(code, detail, {
+    status,
+    retryable: code === 'token_expired' || status === 408 || status === 429 || status >= 500,
+    retryAfterMs: readRetryAfter(headers.get('retry-after'), now),
+  })
 }
 
 /** RFC 9457. What stands between us and the gateway may answer with a page of its own. */

@@ -1,32 +1,38 @@
 /** What every connection promises: each once, no loss in silence, and nothing after `closed`. */
-import type { Link } from './chain.js'
-import { progressFrom } from './progress.js'
+import { Cancellation } from './cancellation.js'
+import type { Place } from './progress.js'
+import type { Refusal } from './tidegate-error.js'
 import type {
   ClosedEvent,
   Connection,
   ConnectionEvent,
   ConnectionRequest,
   GapEvent,
-  Progress,
   Publication,
 } from './transport.js'
 
+/** A socket or stream that opens may be held back by what stands before it: this is not long. */
+const welcomeWithinMs = 10_000
+/** Who is asked whether he is there answers within this. */
+const answerWithinMs = 5_000
+
 export abstract class SingleConnection implements Connection {
-  abstract readonly cursor: string | undefined
-  protected readonly progress: Progress
   protected readonly request: ConnectionRequest
+  /** Over when the connection is. */
+  protected readonly life: Cancellation = new Cancellation()
   readonly #onEvent: (event: ConnectionEvent) => void
   readonly #ended = new Set<string>()
-  #isClosed = false
+  #heardAt = 0
+  #silenceMsMax = welcomeWithinMs
+  #cancelSilence: () => void = () => undefined
 
   constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void) {
     this.request = request
     this.#onEvent = onEvent
-    this.progress = request.progress ?? progressFrom(request.cursor, request.channels)
   }
 
   get isClosed(): boolean {
-    return this.#isClosed
+    return this.life.signal.aborted
   }
 
   /** Most transports name their channels in the request. */
@@ -34,9 +40,16 @@ export abstract class SingleConnection implements Connection {
     return false
   }
 
+  check(): void {
+    const { clock } = this.request.gateway.pace
+    this.#heardAt = Math.min(this.#heardAt, clock.now() + answerWithinMs - this.#silenceMsMax)
+    this.watchSilence()
+  }
+
   close(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
+    if (this.isClosed) return
+    this.life.cancel(undefined)
+    this.#cancelSilence()
     this.release()
   }
 
@@ -44,35 +57,80 @@ export abstract class SingleConnection implements Connection {
   protected abstract release(): void
 
   protected emit(event: Exclude<ConnectionEvent, ClosedEvent>): void {
-    if (!this.#isClosed) this.#onEvent(event)
+    if (!this.isClosed) this.#onEvent(event)
   }
 
-  protected end(event: Omit<ClosedEvent, 'type'>): void {
-    if (this.#isClosed) return
+  protected end({ code, message, retryable, retryAfterMs }: Refusal): void {
+    if (this.isClosed) return
     this.close()
-    this.#onEvent({ type: 'closed', ...event })
+    this.#onEvent({ type: 'closed', code, message, retryable, retryAfterMs })
   }
 
-  /** How it follows what came before. If it is broken, the connection is over. */
-  protected linkOf(publication: Publication): Link {
-    const link = this.progress.chain.check(publication)
-    if (link !== 'broken') return link
+  /** What cannot be gone on with, but may be after coming back. */
+  protected fail(code: string, message: string): void {
+    this.end({ code, message, retryable: true })
+  }
+
+  protected heard(): void {
+    this.#heardAt = this.request.gateway.pace.clock.now()
+  }
+
+  /** From when it is open. A peer that vanished without a word is noticed by missing heartbeats. */
+  protected watchSilence(heartbeatSeconds?: number): void {
+    const { clock } = this.request.gateway.pace
+    if (heartbeatSeconds !== undefined) this.#silenceMsMax = heartbeatSeconds * 2000
+    this.#cancelSilence()
+    const leftMs = this.#heardAt + this.#silenceMsMax - clock.now()
+    if (leftMs > 0) this.#cancelSilence = clock.after(leftMs, () => this.watchSilence())
+    else this.fail('connection_silent', `nothing was heard for ${this.#silenceMsMax / 1000} s`)
+  }
+
+  /** What an event stream or poll asks for. */
+  protected question(): object {
+    const { channels, last, progress } = this.request
+    const places: Record<string, Place> = {}
+    for (const name of channels) {
+      const place = progress.place(name)
+      if (place !== undefined) places[name] = place
+    }
+    const [first] = Object.values(places)
+    // A cursor may cover channels that are to begin anew: those have no place.
+    const isShared = channels.every((name) => places[name] === first)
+    const from = isShared && typeof first === 'string' ? { cursor: first } : { positions: places }
+    return { channels, last, ...from }
+  }
+
+  /** It has begun, by event stream or poll, with all channels at once. */
+  protected greet(subscriptions: readonly string[]): void {
+    this.emit({ type: 'welcome', subscriptions })
+    for (const channel of subscriptions) {
+      if (this.request.progress.isCutOff(channel)) this.missed(channel)
+    }
+    this.emit({ type: 'ready' })
+  }
+
+  /** Of an ephemeral channel, what came while there was no connection. */
+  protected missed(channel: string): void {
+    if (this.request.isSuccessor) return
+    this.lose({ type: 'gap', channel, reason: 'not_subscribed' })
+  }
+
+  /** A duplicate is not heard. False: something is missing, and the connection is over. */
+  protected take(publication: Publication): boolean {
+    const link = this.request.progress.take(publication)
     const { channel, offset } = publication
-    const message = `something before offset ${offset} of ${channel} has not come`
-    // Coming back brings it, from the position before it.
-    this.end({ code: 'chain_broken', message, retryable: true })
-    return link
-  }
-
-  /** A duplicate is not heard. */
-  protected take(publication: Publication): void {
-    if (!this.progress.chain.add(publication)) return
-    this.#ended.delete(publication.channel)
-    this.emit({ type: 'publication', publication })
+    if (link === 'next') {
+      this.#ended.delete(channel)
+      this.emit({ type: 'publication', publication })
+    } else if (link === 'broken') {
+      // Coming back brings it, from the place before it.
+      this.fail('chain_broken', `something before offset ${offset} of ${channel} has not come`)
+    }
+    return link !== 'broken'
   }
 
   protected lose(gap: GapEvent): void {
-    this.progress.chain.gap(gap)
+    this.request.progress.gap(gap)
     this.emit(gap)
   }
 
@@ -83,19 +141,16 @@ export abstract class SingleConnection implements Connection {
     this.emit({ type: 'ended', channel })
   }
 
-  /** Not if there are none: who took the last one away may add others. */
-  protected haveEnded(names: readonly string[]): boolean {
-    return names.length > 0 && names.every((name) => this.#ended.has(name))
-  }
-
-  /** A later subscription of this name is a new one, and nothing of this one counts for it. */
-  protected forget(name: string): void {
-    this.progress.positions.forget(name)
-    this.progress.chain.forget(name)
+  /** A later subscription of this name is a new one. */
+  protected forgetEnd(name: string): void {
     this.#ended.delete(name)
   }
 
-  /** All have: there is nothing to come back for. */
+  /** If all have, there is nothing to come back for. Not if there are none: others may come. */
+  protected endIfAllHave(names: readonly string[]): void {
+    if (names.length > 0 && names.every((name) => this.#ended.has(name))) this.endAll()
+  }
+
   protected endAll(): void {
     this.end({ code: 'ended', message: 'all channels have ended', retryable: false })
   }
@@ -105,18 +160,7 @@ export abstract class SingleConnection implements Connection {
     try {
       return JSON.parse(text)
     } catch (error) {
-      this.end({ code: 'protocol_error', message: String(error), retryable: true })
-      return undefined
-    }
-  }
-
-  /** Undefined if the connection ended meanwhile, or ends now because there is no token. */
-  protected async fetchToken(): Promise<string | undefined> {
-    try {
-      const token = await this.request.token()
-      return this.#isClosed ? undefined : token
-    } catch (error) {
-      this.end({ code: 'token_unavailable', message: String(error), retryable: true })
+      this.fail('protocol_error', String(error))
       return undefined
     }
   }

@@ -1,10 +1,10 @@
 /** What a WebSocket asked for by frame, until it is answered, and what is not heard meanwhile. */
-import type { Position } from '../shared/position.js'
+import type { Place } from './progress.js'
 
 /** What a subscribe frame asked for. */
 export interface Asked {
   readonly channel: string
-  readonly position: Position | undefined
+  readonly place: Place | undefined
   readonly last: number | undefined
 }
 
@@ -33,6 +33,11 @@ export class UnansweredFrames {
   /** What comes of this name is of a subscription that was left, even if there is a new one. */
   isLeaving(name: string): boolean {
     return this.#leaving.has(name)
+  }
+
+  /** Whether a subscription is to be answered yet. */
+  get isWaiting(): boolean {
+    return this.#asked.size > 0
   }
 
   /** What was asked; `left`: by now nobody wants to know. Undefined for frames of other kinds. */

@@ -1,16 +1,33 @@
-/** When waiting is of no use any more: the network is back, or somebody looks at the page again. */
+/** When waiting is of no use any more, or a connection may be gone without a word. */
+import type { Clock } from './clock.js'
 
-/** Where there are no such events, in Node, it never runs. Returns what stops it. */
-export function onWakeUp(run: () => void): () => void {
+const tickMs = 10_000
+
+/**
+ * The network is back, somebody looks at the page again, or the machine has slept. In Node there
+ * are no events of the first two. Returns what stops it.
+ * @param run with whether a connection that is open may be gone
+ */
+export function onWakeUp(clock: Clock, run: (isSuspect: boolean) => void): () => void {
+  const online = (): void => run(true)
   const seen = (): void => {
-    if (globalThis.document?.visibilityState !== 'hidden') run()
+    if (document.visibilityState !== 'hidden') run(false)
   }
-  const places = [
-    [globalThis, 'online'],
-    [globalThis.document, 'visibilitychange'],
-  ] as const
-  for (const [place, type] of places) place?.addEventListener?.(type, seen)
+  let cancel: () => void
+  // A timer that comes much too late tells of a sleep; or of a tab that is throttled, and to ask
+  // whether its connection lives costs little.
+  const tick = (before: number): void => {
+    const now = clock.now()
+    if (now - before > tickMs * 2) run(true)
+    cancel = clock.after(tickMs, () => tick(now))
+  }
+  tick(clock.now())
+  const page = globalThis.document as Document | undefined
+  globalThis.addEventListener?.('online', online)
+  page?.addEventListener('visibilitychange', seen)
   return () => {
-    for (const [place, type] of places) place?.removeEventListener?.(type, seen)
+    cancel()
+    globalThis.removeEventListener?.('online', online)
+    page?.removeEventListener('visibilitychange', seen)
   }
 }

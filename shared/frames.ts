@@ -45,6 +45,7 @@ export type ServerFrame =
   | { readonly type: 'refreshed'; readonly id: number; readonly expiresAt: number }
   | { readonly type: 'pong'; readonly id?: number }
   | HeartbeatFrame
+  | { readonly type: 'reconnect'; readonly afterMs: number }
   | GapFrame
   | { readonly type: 'ended'; readonly channel: string }
   | ErrorFrame
@@ -56,6 +57,8 @@ export interface WelcomeFrame {
   /** When the token expires, in ms since 1970. */
   readonly expiresAt: number
   readonly heartbeatSeconds: number
+  /** Stands for the token at a later handshake. */
+  readonly ticket?: string
   /** The channels that the token's `channels` claim subscribed. */
   readonly subscriptions: readonly string[]
   /** Where live begins in those of them that are durable, by name; absent where none is. */
