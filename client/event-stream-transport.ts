@@ -1,7 +1,7 @@
 /** Server-Sent Events by `fetch`, so that the token travels in a header (PROTOCOL 6). */
 import { EventReader, type StreamEvent } from './event-reader.js'
 import type { Welcome } from './gateway.js'
-import { SingleConnection } from './single-connection.js'
+import { SingleConnection, type ParseJson } from './single-connection.js'
 import type { Refusal } from './tidegate-error.js'
 import type {
   Connection,
@@ -26,9 +26,15 @@ interface Problem {
 
 export class EventStreamTransport implements Transport {
   readonly name = 'event-stream'
+  readonly #parse: ParseJson
+
+  /** @param parse by default `JSON.parse`, which rounds integers beyond 2^53 */
+  constructor(parse: ParseJson = JSON.parse) {
+    this.#parse = parse
+  }
 
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void): Connection {
-    const connection = new EventStreamConnection(request, onEvent)
+    const connection = new EventStreamConnection(request, onEvent, this.#parse)
     void connection.start()
     return connection
   }
@@ -42,6 +48,16 @@ class EventStreamConnection extends SingleConnection {
   #names: readonly string[] = []
   /** Why the server is about to end the stream. */
   #problem: Problem | undefined
+  readonly #parse: ParseJson
+
+  constructor(
+    request: ConnectionRequest,
+    onEvent: (event: ConnectionEvent) => void,
+    parse: ParseJson,
+  ) {
+    super(request, onEvent)
+    this.#parse = parse
+  }
 
   async start(): Promise<void> {
     const { signal } = this.life
@@ -86,7 +102,7 @@ class EventStreamConnection extends SingleConnection {
   }
 
   #take({ name, data, id }: StreamEvent): void {
-    const said = data === undefined ? undefined : this.parse(data)
+    const said = data === undefined ? undefined : this.parse(data, this.#parse)
     // Where something is missing, the cursor must not move over it.
     if (name === 'message' && said && !this.take(said as Publication)) return
     if (name === 'welcome') this.#welcome(said as StreamWelcome)

@@ -98,7 +98,9 @@ export class Gateway {
     } catch (error) {
       if (call.signal.aborted) throw call.signal.reason
       if (error instanceof TidegateError) throw error
-      throw new TidegateError('connection_lost', String(error), { retryable: true, cause: error })
+      // Node hides what happened in a cause.
+      const { cause = error } = error as Error
+      throw new TidegateError('connection_lost', String(cause), { retryable: true, cause })
     } finally {
       call.end()
     }

@@ -16,6 +16,9 @@ const welcomeWithinMs = 10_000
 /** Who is asked whether he is there answers within this. */
 const answerWithinMs = 5_000
 
+/** Throws for what is no JSON. */
+export type ParseJson = (text: string) => unknown
+
 export abstract class SingleConnection implements Connection {
   protected readonly request: ConnectionRequest
   /** Over when the connection is. */
@@ -156,9 +159,9 @@ export abstract class SingleConnection implements Connection {
   }
 
   /** What cannot be read was not written by a gateway: a fresh connection may fare better. */
-  protected parse(text: string): unknown {
+  protected parse(text: string, read: ParseJson = JSON.parse): unknown {
     try {
-      return JSON.parse(text)
+      return read(text)
     } catch (error) {
       this.fail('protocol_error', String(error))
       return undefined
