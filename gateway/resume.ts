@@ -69,7 +69,7 @@ function ephemeralIn(shown: readonly ShownPosition[], name: string): EphemeralPo
   return undefined
 }
 
-/** Where a subscription begins: at the first of `shown` that covers it; ephemeral ones do not care. */
+/** Where a subscription begins, by the first of `shown` that covers it; if ephemeral, anywhere. */
 export function startOf(
   { interest }: Subscription,
   shown: readonly ShownPosition[],
