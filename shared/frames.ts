@@ -57,6 +57,8 @@ export interface WelcomeFrame {
   /** When the token expires, in ms since 1970. */
   readonly expiresAt: number
   readonly heartbeatSeconds: number
+  /** For how long an idempotency key counts, at least; absent where no namespace is durable. */
+  readonly duplicateWindowSeconds?: number
   /** The channels that the token's `channels` claim subscribed. */
   readonly subscriptions: readonly string[]
   /** Where live begins in those of them that are durable, by name; absent where none is. */
