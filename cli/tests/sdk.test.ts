@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { ChannelEvent } from '../../client/channel.js'
 import { nodeTransports } from '../../client/tests/node-transports.js'
+import { memoryPositions } from '../../client/position-store.js'
 import { Tidegate } from '../../client/tidegate.js'
 import type { Transport } from '../../client/transport.js'
 import { startNats } from '../../hub/tests/nats-server.js'
@@ -26,9 +27,9 @@ async function start(t: TestContext, transports: readonly Transport[]) {
     await service.request(`rt.pub.${channel}`, String(number), { timeout: 5_000 })
   }
   const token = await mint(t, '--subscribe', '*', '--publish', '*')
-  const open = (cursor?: string) => {
-    const from = cursor === undefined ? {} : { cursor }
-    const tidegate = new Tidegate(box.url, { token: () => token, transports, ...from })
+  const positions = memoryPositions()
+  const open = () => {
+    const tidegate = new Tidegate(box.url, { token: () => token, transports, positions })
     t.after(() => tidegate.close())
     return { tidegate, hold: (channel: string) => hold(tidegate, channel) }
   }
@@ -107,7 +108,7 @@ test(
 )
 
 test(
-  'it goes on where it was when it changes transports, and from a cursor',
+  'it goes on where it was when it changes transports, and from kept positions',
   bounded,
   async (t) => {
     const { box, publish, hold, tidegate, nodes, reopen } = await start(t, nodeTransports)
@@ -117,13 +118,11 @@ test(
     assert.equal(transportOf(tidegate), 'event-stream')
     await publish('news')
     await until(() => news.numbers.length === 1)
-    const cursor = tidegate.cursor
-    assert.ok(cursor !== undefined)
     tidegate.close()
     for (let count = 0; count < 3; count += 1) await publish('news')
     box.blocksUpgrades = false
     box.target = nodes[1].port
-    const later = reopen(cursor)
+    const later = reopen()
     const again = later.hold('news')
     await until(() => again.numbers.length === 3)
     assert.equal(transportOf(later.tidegate), 'websocket')
