@@ -87,12 +87,7 @@ class Tail {
   readonly #recovered: RecoveredCount
   #hasConnected = false
 
-  constructor(
-    tidegate: Tidegate,
-    names: readonly string[],
-    isJson: boolean,
-    terminal: Terminal,
-  ) {
+  constructor(tidegate: Tidegate, names: readonly string[], isJson: boolean, terminal: Terminal) {
     this.#tidegate = tidegate
     this.#isJson = isJson
     this.#terminal = terminal

@@ -72,26 +72,22 @@ const named: readonly (readonly [string, Transport])[] = [
 ]
 
 for (const [name, transport] of named) {
-  test(
-    `a killed node is left for another, and nothing is lost, by ${name}`,
-    bounded,
-    async (t) => {
-      const { nodes, box, publish, hold } = await start(t, [transport])
-      const news = hold('news')
-      await news.subscribed()
-      await publish('news')
-      await until(() => news.numbers.length === 1)
-      nodes[0].node.child.kill('SIGKILL')
-      await nodes[0].node.exit()
-      for (let count = 0; count < 5; count += 1) await publish('news')
-      box.target = nodes[1].port
-      await until(() => news.numbers.length === 6, 60_000)
-      await publish('news')
-      await until(() => news.numbers.length === 7)
-      assert.deepEqual(news.numbers, upTo(7))
-      assert.deepEqual(news.losses, [])
-    },
-  )
+  test(`a killed node is left for another, and nothing is lost, by ${name}`, bounded, async (t) => {
+    const { nodes, box, publish, hold } = await start(t, [transport])
+    const news = hold('news')
+    await news.subscribed()
+    await publish('news')
+    await until(() => news.numbers.length === 1)
+    nodes[0].node.child.kill('SIGKILL')
+    await nodes[0].node.exit()
+    for (let count = 0; count < 5; count += 1) await publish('news')
+    box.target = nodes[1].port
+    await until(() => news.numbers.length === 6, 60_000)
+    await publish('news')
+    await until(() => news.numbers.length === 7)
+    assert.deepEqual(news.numbers, upTo(7))
+    assert.deepEqual(news.losses, [])
+  })
 }
 
 test(
