@@ -83,7 +83,8 @@ export class HttpCalls {
       else this.#durable.add(namespace)
       return offset === undefined ? {} : { offset }
     } catch (error) {
-      throw mayBeMade && error instanceof TidegateError ? unanswered(error) : error
+      const isGivenUp = this.#life.signal.aborted || signal?.aborted
+      throw mayBeMade && !isGivenUp ? unanswered(error as TidegateError) : error
     }
   }
 
