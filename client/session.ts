@@ -89,11 +89,13 @@ export class Session {
     }
     this.#channels = channels
     this.#paused = paused
-    if (wanted.size === before.size && channels.every((name) => before.has(name))) return
+    const isOver = channels.length + paused.size === 0
+    const isSame = wanted.size === before.size && channels.every((name) => before.has(name))
+    // The last of those that paused may have been left.
+    if (isSame && !(isOver && this.#connection)) return
     if (this.#state.type === 'idle') return this.#open()
     // While it waits, or asks by HTTP, they are only noted.
     if (this.#connection === undefined) return
-    const isOver = channels.length + paused.size === 0
     // A successor that cannot follow is not waited for: a new connection is one as well.
     if (isOver || !this.#connection.update(channels)) return this.#reopen()
     this.#successor?.update(channels)
