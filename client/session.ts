@@ -123,15 +123,19 @@ export class Session {
     if (this.#channels.length === 0) return this.#become({ type: 'idle' })
     const transport = this.#choice.current()
     this.#reconnect.opens()
-    this.#connection = this.#connect(transport, false)
+    this.#connection = this.#connect(transport)
     this.#become({ type: 'connecting', transport: transport.name })
   }
 
-  #connect(transport: Transport, isSuccessor: boolean): Connection {
+  #connect(transport: Transport): Connection {
     const { gateway, last } = this.#options
+    const isSuccessor = (): boolean => connection === this.#successor
     const request = {
-      ...{ gateway, channels: this.#channels, progress: this.progress, isSuccessor },
+      ...{ gateway, channels: this.#channels, progress: this.progress },
       ...(last !== undefined && { last }),
+      get isSuccessor() {
+        return isSuccessor()
+      },
     }
     const connection: Connection = transport.open(request, (event) => {
       if (connection === this.#connection) this.#hear(event, transport)
@@ -157,7 +161,7 @@ export class Session {
   #succeedIn(afterMs: number): void {
     this.#cancel()
     this.#cancel = this.#options.gateway.pace.clock.after(afterMs, () => {
-      this.#successor ??= this.#connect(this.#choice.current(), true)
+      this.#successor ??= this.#connect(this.#choice.current())
     })
   }
 
