@@ -146,7 +146,9 @@ export class Session {
 
   #hear(event: ConnectionEvent, transport: Transport): void {
     if (event.type === 'closed') return this.#lose(event, transport)
-    if (event.type === 'welcome') this.#greet(transport)
+    // Of a successor whose welcome was not heard it is the first that tells that it works.
+    const isReady = event.type === 'ready' && this.#state.type === 'connecting'
+    if (event.type === 'welcome' || isReady) this.#greet(transport)
     if (event.type === 'reconnect') this.#succeedIn(event.afterMs)
     this.#listener.event(event)
   }
