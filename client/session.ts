@@ -97,8 +97,8 @@ export class Session {
     // While it waits, or asks by HTTP, they are only noted.
     if (this.#connection === undefined) return
     // A successor that cannot follow is not waited for: a new connection is one as well.
-    if (isOver || !this.#connection.update(channels)) return this.#reopen()
-    this.#successor?.update(channels)
+    const canFollow = (each?: Connection): boolean => each?.update(channels) !== false
+    if (isOver || ![this.#connection, this.#successor].every(canFollow)) this.#reopen()
   }
 
   /**
