@@ -97,8 +97,9 @@ export class Tidegate {
     this.#stopListening = [
       onWakeUp(pace.clock, (isSuspect) => this.#session.wake(isSuspect)),
       onLeave(() => this.#save()),
-      onAbort(signal, () => this.close()),
     ]
+    // It may have aborted.
+    this.#stopListening.push(onAbort(signal, () => this.close()))
   }
 
   get state(): SessionState {
