@@ -16,6 +16,7 @@ export class Credentials {
   #pending: Promise<string> | undefined
   #token: string | undefined
   #ticket: string | undefined
+  #shown: string | undefined
   /** By this machine's clock. Where that is wrong, a refusal tells, and another is asked for. */
   #renewAt = Infinity
 
@@ -27,8 +28,8 @@ export class Credentials {
   /** As a WebSocket's subprotocol carries it: `bearer.<token>` or `ticket.<ticket>`. */
   async get(): Promise<string> {
     const isFresh = this.#clock.now() < this.#renewAt
-    if (isFresh && this.#ticket !== undefined) return `ticket.${this.#ticket}`
-    return `bearer.${await this.token()}`
+    const hasTicket = isFresh && this.#ticket !== undefined
+    return (this.#shown = hasTicket ? `ticket.${this.#ticket}` : `bearer.${await this.token()}`)
   }
 
   /** A JWT. Rejects with a `TidegateError` of code `token_unavailable`. */
@@ -48,9 +49,9 @@ export class Credentials {
     return leftMs
   }
 
-  /** The gateway no longer takes it. */
-  refuse(): void {
-    this.#token = this.#ticket = undefined
+  /** The gateway no longer takes it. If another has taken its place by now, that one is kept. */
+  refuse(shown: string | undefined = this.#shown): void {
+    if (shown === this.#shown) this.#token = this.#ticket = undefined
   }
 
   /** What it throws at once is a rejection, too; and one that never answers keeps nobody waiting. */
