@@ -31,7 +31,8 @@ export class Positions {
   readonly #places = new Map<string, Place>()
   /** Of names that were loaded and not taken yet. */
   readonly #loaded = new Set<string>()
-  #text = ''
+  /** What the store has; undefined: nobody knows yet. */
+  #text: string | undefined
 
   constructor(store: PositionStore) {
     this.#store = store
@@ -39,8 +40,11 @@ export class Positions {
 
   /** @internal */
   async load(): Promise<void> {
+    this.#text = undefined
+    let text: string | undefined
     try {
-      const places: unknown = JSON.parse((await this.#store.load()) ?? '{}')
+      text = await this.#store.load()
+      const places: unknown = JSON.parse(text ?? '{}')
       for (const [name, place] of Object.entries(places as Record<string, Place>)) {
         this.#places.set(name, place)
         this.#loaded.add(name)
@@ -48,6 +52,7 @@ export class Positions {
     } catch {
       // The application's storage: whatever is wrong with it, to begin anew is right.
     }
+    this.#text = text ?? '{}'
   }
 
   /** @internal Where a channel goes on when it is wanted for the first time. */
@@ -68,7 +73,7 @@ export class Positions {
       if (place !== undefined && isRead(name)) this.#places.set(name, place)
     }
     const text = JSON.stringify(Object.fromEntries(this.#places))
-    if (text === this.#text) return
+    if (this.#text === undefined || text === this.#text) return
     this.#text = text
     try {
       this.#store.save(text)
