@@ -45,7 +45,8 @@ export class Positions {
     try {
       text = await this.#store.load()
       const places: unknown = JSON.parse(text ?? '{}')
-      for (const [name, place] of Object.entries(places as Record<string, Place>)) {
+      for (const [name, place] of Object.entries(places as Record<string, Place | null>)) {
+        if (typeof place !== 'string' && !place?.epoch) continue
         this.#places.set(name, place)
         this.#loaded.add(name)
       }
