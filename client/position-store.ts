@@ -64,12 +64,11 @@ export class Positions {
 
   /** @internal `isRead`: whether the application has had everything that has come of it. */
   save(names: Iterable<string>, progress: Progress, isRead: (name: string) => boolean): void {
-    const held = new Set(names)
     for (const name of this.#places.keys()) {
-      // What was loaded and is not wanted yet may be wanted later.
-      if (!held.has(name) && !this.#loaded.has(name)) this.#places.delete(name)
+      // It was left, or could not be read. What is not wanted yet may be wanted later.
+      if (progress.place(name) === undefined && !this.#loaded.has(name)) this.#places.delete(name)
     }
-    for (const name of held) {
+    for (const name of names) {
       const place = progress.place(name)
       if (place !== undefined && isRead(name)) this.#places.set(name, place)
     }
