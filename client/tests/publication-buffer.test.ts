@@ -68,6 +68,21 @@ test('a full one pauses until half is read, and loses nothing', async () => {
   assert.deepEqual(dropped, [])
 })
 
+test('what a reader waits for makes no pause, however small the bound', async () => {
+  const { buffer, pauses, push } = begin({ bufferMax: 1, whenFull: 'pause' })
+  const reading = buffer.read()
+  for (const item of [1, 2]) {
+    const next = reading.next()
+    push(item)
+    assert.equal((await next).value, item)
+  }
+  assert.deepEqual(pauses, [])
+  push(3)
+  assert.deepEqual(pauses, [true])
+  assert.equal((await reading.next()).value, 3)
+  assert.deepEqual(pauses, [true, false])
+})
+
 test('a bound below 1 counts as 1', async () => {
   const { buffer, dropped, push, read } = begin({ bufferMax: 0 })
   push(1, 2)
