@@ -1,4 +1,4 @@
-/** Who asks: a token, or a ticket that the gateway gave for it, kept until it is about to expire. */
+/** Who asks: a token, or a ticket that the gateway gave for it, kept until it is to be renewed. */
 import { Cancellation } from './cancellation.js'
 import type { Clock } from './clock.js'
 import { TidegateError } from './tidegate-error.js'
@@ -41,7 +41,7 @@ export class Credentials {
     return this.#pending
   }
 
-  /** What a welcome, or the answer to a refresh or a poll, says. Returns in how many ms to renew. */
+  /** What a welcome, a refresh or a poll is answered with. Returns in how many ms to renew. */
   learn(expiresAt: number, ticket?: string): number {
     const leftMs = (expiresAt - this.#clock.now()) * renewAfterPart
     this.#renewAt = this.#clock.now() + leftMs
@@ -54,7 +54,7 @@ export class Credentials {
     if (shown === this.#shown) this.#token = this.#ticket = undefined
   }
 
-  /** What it throws at once is a rejection, too; and one that never answers keeps nobody waiting. */
+  /** What it throws at once is a rejection, too; one that never answers keeps nobody waiting. */
   async #ask(): Promise<string> {
     const call = new Cancellation()
     call.cancelAfter(this.#clock, answerWithinMs, 'the token provider does not answer')

@@ -113,7 +113,7 @@ test('several calls of next are answered in turn', async () => {
   )
 })
 
-test('all is read when the reader comes back for more, not when the last is handed out', async () => {
+test('all is read when the reader comes back for more, not when it has the last', async () => {
   const { buffer, push } = begin({})
   const reading = buffer.read()
   push(1, 2)

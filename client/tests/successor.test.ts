@@ -135,7 +135,7 @@ test('when both die it waits, and comes back once', () => {
   assert.equal(socket.connections.length, 3)
 })
 
-test('an old one that dies before the slot is waited for as any other', () => {
+test('who is lost before the slot comes back as after any other loss', () => {
   const { clock, states, old, socket } = start()
   old.lose({ code: 'draining', retryAfterMs: 10_000 })
   assert.equal(states.at(-1)?.type, 'waiting')
