@@ -27,18 +27,16 @@ export class Credentials {
 
   /** As a WebSocket's subprotocol carries it: `bearer.<token>` or `ticket.<ticket>`. */
   async get(): Promise<string> {
-    const isFresh = this.#clock.now() < this.#renewAt
-    const hasTicket = isFresh && this.#ticket !== undefined
-    return (this.#shown = hasTicket ? `ticket.${this.#ticket}` : `bearer.${await this.token()}`)
+    this.#forgetOld()
+    this.#shown =
+      this.#ticket === undefined ? `bearer.${await this.token()}` : `ticket.${this.#ticket}`
+    return this.#shown
   }
 
   /** A JWT. Rejects with a `TidegateError` of code `token_unavailable`. */
-  token(): Promise<string> {
-    if (this.#token !== undefined && this.#clock.now() < this.#renewAt) {
-      return Promise.resolve(this.#token)
-    }
-    this.#pending ??= this.#ask().finally(() => (this.#pending = undefined))
-    return this.#pending
+  async token(): Promise<string> {
+    this.#forgetOld()
+    return this.#token ?? (await (this.#pending ??= this.#ask()))
   }
 
   /** What a welcome, a refresh or a poll is answered with. Returns in how many ms to renew. */
@@ -54,18 +52,22 @@ export class Credentials {
     if (shown === this.#shown) this.#token = this.#ticket = undefined
   }
 
+  #forgetOld(): void {
+    if (this.#clock.now() >= this.#renewAt) this.refuse()
+  }
+
   /** What it throws at once is a rejection, too; one that never answers keeps nobody waiting. */
   async #ask(): Promise<string> {
     const call = new Cancellation()
     call.cancelAfter(this.#clock, answerWithinMs, 'the token provider does not answer')
     try {
       this.#token = await call.until((async () => this.#provider())())
-      this.#ticket = undefined
       this.#renewAt = Infinity
       return this.#token
     } catch (cause) {
       throw new TidegateError('token_unavailable', String(cause), { retryable: true, cause })
     } finally {
+      this.#pending = undefined
       call.end()
     }
   }

@@ -98,7 +98,7 @@ export class Session {
     if (this.#connection === undefined) return
     // A successor that cannot follow is not waited for: a new connection is one as well.
     const canFollow = (each?: Connection): boolean => each?.update(channels) !== false
-    if (isOver || ![this.#connection, this.#successor].every(canFollow)) this.#reopen()
+    if (isOver || ![this.#connection, this.#successor].every(canFollow)) this.#open()
   }
 
   /**
@@ -115,7 +115,7 @@ export class Session {
   }
 
   close(): void {
-    this.#end({ code: 'closed', message: 'it was closed' })
+    this.#end({ code: 'closed', message: 'the client was closed' })
   }
 
   #open(): void {
@@ -230,11 +230,6 @@ export class Session {
     this.#canWake = refusal.retryAfterMs === undefined
     const { code, message } = refusal
     this.#become({ type: 'waiting', code, message, until: clock.now() + delayMs })
-  }
-
-  #reopen(): void {
-    this.#leave()
-    this.#open()
   }
 
   #end({ code, message }: Pick<Refusal, 'code' | 'message'>): void {

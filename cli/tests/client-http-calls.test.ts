@@ -25,7 +25,9 @@ function callsOf(gateway: TestGateway, network: typeof fetch = fetch, token = or
   // Chance that does not wait.
   const pace = { clock: systemClock, random: () => 0 }
   const asked = new Gateway(gateway.http, () => token, pace, network)
-  return new HttpCalls(asked, (channel) => channel.startsWith('orders.'))
+  return new HttpCalls(asked, new AbortController().signal, (channel) =>
+    channel.startsWith('orders.'),
+  )
 }
 
 function hasCode(code: string, status?: number) {

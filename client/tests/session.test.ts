@@ -159,7 +159,11 @@ test('who closes while HTTP is asked hears nothing more', async () => {
   socket.connection.lose()
   session.close()
   await settle()
-  assert.deepEqual(states.at(-1), { type: 'closed', code: 'closed', message: 'it was closed' })
+  assert.deepEqual(states.at(-1), {
+    type: 'closed',
+    code: 'closed',
+    message: 'the client was closed',
+  })
   assert.deepEqual(clock.delays, [])
   session.update(['b'])
   session.wake(false)

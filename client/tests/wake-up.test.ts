@@ -10,14 +10,14 @@ import { setGlobal } from './set-global.js'
 /** What a browser has: a window and a document that the test speaks for. */
 function browser(t: TestContext) {
   const page = new EventTarget()
-  const document = Object.assign(new EventTarget(), { visibilityState: 'visible' })
+  const document = Object.assign(new EventTarget(), { hidden: false })
   setGlobal(t, 'addEventListener', page.addEventListener.bind(page))
   setGlobal(t, 'removeEventListener', page.removeEventListener.bind(page))
   setGlobal(t, 'document', document)
   return {
     online: () => page.dispatchEvent(new Event('online')),
-    become: (visibilityState: 'visible' | 'hidden') => {
-      document.visibilityState = visibilityState
+    become: (visibility: 'visible' | 'hidden') => {
+      document.hidden = visibility === 'hidden'
       document.dispatchEvent(new Event('visibilitychange'))
     },
   }
@@ -26,8 +26,9 @@ function browser(t: TestContext) {
 function start() {
   const clock = new FakeClock()
   const heard: boolean[] = []
-  const stop = onWakeUp(clock, (isSuspect) => heard.push(isSuspect))
-  return { clock, heard, stop }
+  const life = new AbortController()
+  onWakeUp(clock, life.signal, (isSuspect) => heard.push(isSuspect))
+  return { clock, heard, stop: () => life.abort() }
 }
 
 test('a machine that has slept suspects its connection, one that is awake does not', () => {
@@ -41,6 +42,14 @@ test('a machine that has slept suspects its connection, one that is awake does n
   stop()
   clock.sleep(3_600_000)
   assert.deepEqual(heard, [true])
+  assert.deepEqual(clock.delays, [])
+})
+
+test('who ends it as it hears of a sleep leaves no timer', () => {
+  const clock = new FakeClock()
+  const life = new AbortController()
+  onWakeUp(clock, life.signal, () => life.abort())
+  clock.sleep(60_000)
   assert.deepEqual(clock.delays, [])
 })
 
