@@ -1,4 +1,4 @@
-/** Who asks: a token, or a ticket that the gateway gave for it, kept until it is about to expire. */
+/** Who asks: a token, or a ticket that the gateway gave for it, kept until it is to be renewed. */
 import { Cancellation } from './cancellation.js'
 import type { Clock } from './clock.js'
 import { TidegateError } from './tidegate-error.js'
@@ -16,6 +16,7 @@ export class Credentials {
   #pending: Promise<string> | undefined
   #token: string | undefined
   #ticket: string | undefined
+  #shown: string | undefined
   /** By this machine's clock. Where that is wrong, a refusal tells, and another is asked for. */
   #renewAt = Infinity
 
@@ -27,7 +28,9 @@ export class Credentials {
   /** As a WebSocket's subprotocol carries it: `bearer.<token>` or `ticket.<ticket>`. */
   async get(): Promise<string> {
     this.#forgetOld()
-    return this.#ticket === undefined ? `bearer.${await this.token()}` : `ticket.${this.#ticket}`
+    this.#shown =
+      this.#ticket === undefined ? `bearer.${await this.token()}` : `ticket.${this.#ticket}`
+    return this.#shown
   }
 
   /** A JWT. Rejects with a `TidegateError` of code `token_unavailable`. */
@@ -36,7 +39,7 @@ export class Credentials {
     return this.#token ?? (await (this.#pending ??= this.#ask()))
   }
 
-  /** What a welcome, or the answer to a refresh or a poll, says. Returns in how many ms to renew. */
+  /** What a welcome, a refresh or a poll is answered with. Returns in how many ms to renew. */
   learn(expiresAt: number, ticket?: string): number {
     const leftMs = (expiresAt - this.#clock.now()) * renewAfterPart
     this.#renewAt = this.#clock.now() + leftMs
@@ -44,16 +47,16 @@ export class Credentials {
     return leftMs
   }
 
-  /** The gateway no longer takes it. */
-  refuse(): void {
-    this.#token = this.#ticket = undefined
+  /** The gateway no longer takes it. If another has taken its place by now, that one is kept. */
+  refuse(shown: string | undefined = this.#shown): void {
+    if (shown === this.#shown) this.#token = this.#ticket = undefined
   }
 
   #forgetOld(): void {
     if (this.#clock.now() >= this.#renewAt) this.refuse()
   }
 
-  /** What it throws at once is a rejection, too; and one that never answers keeps nobody waiting. */
+  /** What it throws at once is a rejection, too; one that never answers keeps nobody waiting. */
   async #ask(): Promise<string> {
     const call = new Cancellation()
     call.cancelAfter(this.#clock, answerWithinMs, 'the token provider does not answer')

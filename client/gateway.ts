@@ -68,9 +68,7 @@ export class Gateway {
     try {
       return await this.#askOnce(request, read)
     } catch (error) {
-      if (!(error instanceof TidegateError) || error.status !== 401) throw error
-      this.credentials.refuse()
-      if (error.code !== 'token_expired') throw error
+      if (!(error instanceof TidegateError) || error.code !== 'token_expired') throw error
       return await this.#askOnce(request, read)
     }
   }
@@ -97,6 +95,7 @@ export class Gateway {
       }
       const response = await call.until(this.#fetch(this.address(path), init))
       if (response.ok) return await call.until(read(response))
+      if (response.status === 401) this.credentials.refuse(credential)
       throw readRefusal(response, await call.until(response.text()))
     } catch (error) {
       if (call.signal.aborted) throw call.signal.reason

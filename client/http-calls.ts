@@ -112,7 +112,7 @@ export class HttpCalls {
     const call = new Cancellation(this.#life, signal)
     // The clock sees what a machine slept, the timer does not mind a clock that is set back.
     const endsAt = clock.now() + withinMs
-    call.cancelAfter(clock, withinMs, silentError())
+    call.cancelAfter(clock, Math.max(withinMs, 0) + answerMsMax, silentError())
     try {
       call.signal.throwIfAborted()
       for (let attempt = 0; ; attempt += 1) {

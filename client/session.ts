@@ -89,14 +89,16 @@ export class Session {
     }
     this.#channels = channels
     this.#paused = paused
-    if (wanted.size === before.size && channels.every((name) => before.has(name))) return
+    const isOver = channels.length + paused.size === 0
+    const isSame = wanted.size === before.size && channels.every((name) => before.has(name))
+    // The last of those that paused may have been left.
+    if (isSame && !(isOver && this.#connection)) return
     if (this.#state.type === 'idle') return this.#open()
     // While it waits, or asks by HTTP, they are only noted.
     if (this.#connection === undefined) return
-    const isOver = channels.length + paused.size === 0
     // A successor that cannot follow is not waited for: a new connection is one as well.
-    if (isOver || !this.#connection.update(channels)) return this.#open()
-    this.#successor?.update(channels)
+    const canFollow = (each?: Connection): boolean => each?.update(channels) !== false
+    if (isOver || ![this.#connection, this.#successor].every(canFollow)) this.#open()
   }
 
   /**
@@ -121,15 +123,19 @@ export class Session {
     if (this.#channels.length === 0) return this.#become({ type: 'idle' })
     const transport = this.#choice.current()
     this.#reconnect.opens()
-    this.#connection = this.#connect(transport, false)
+    this.#connection = this.#connect(transport)
     this.#become({ type: 'connecting', transport: transport.name })
   }
 
-  #connect(transport: Transport, isSuccessor: boolean): Connection {
+  #connect(transport: Transport): Connection {
     const { gateway, last } = this.#options
+    const isSuccessor = (): boolean => connection === this.#successor
     const request = {
-      ...{ gateway, channels: this.#channels, progress: this.progress, isSuccessor },
+      ...{ gateway, channels: this.#channels, progress: this.progress },
       ...(last !== undefined && { last }),
+      get isSuccessor() {
+        return isSuccessor()
+      },
     }
     const connection: Connection = transport.open(request, (event) => {
       if (connection === this.#connection) this.#hear(event, transport)
@@ -140,7 +146,9 @@ export class Session {
 
   #hear(event: ConnectionEvent, transport: Transport): void {
     if (event.type === 'closed') return this.#lose(event, transport)
-    if (event.type === 'welcome') this.#greet(transport)
+    // Of a successor whose welcome was not heard it is the first that tells that it works.
+    const isReady = event.type === 'ready' && this.#state.type === 'connecting'
+    if (event.type === 'welcome' || isReady) this.#greet(transport)
     if (event.type === 'reconnect') this.#succeedIn(event.afterMs)
     this.#listener.event(event)
   }
@@ -155,7 +163,7 @@ export class Session {
   #succeedIn(afterMs: number): void {
     this.#cancel()
     this.#cancel = this.#options.gateway.pace.clock.after(afterMs, () => {
-      this.#successor ??= this.#connect(this.#choice.current(), true)
+      this.#successor ??= this.#connect(this.#choice.current())
     })
   }
 

@@ -205,7 +205,7 @@ export class Tidegate {
   }
 
   #hear(event: Exclude<ConnectionEvent, ClosedEvent>): void {
-    this.#cancelSave ??= this.#pace.clock.after(saveEveryMs, () => this.#save())
+    this.#saveSoon()
     if (event.type === 'welcome') {
       for (const channel of event.subscriptions)
         this.#tell(channel, { type: 'subscribed', channel })
@@ -238,12 +238,19 @@ export class Tidegate {
     this.#emitter.emit({ type: 'state', state })
   }
 
+  #saveSoon(): void {
+    this.#cancelSave ??= this.#pace.clock.after(saveEveryMs, () => this.#save())
+  }
+
   #save(): void {
     this.#cancelSave?.()
     this.#cancelSave = undefined
-    this.#positions?.save(this.#holders.keys(), this.#session.progress, (name) =>
-      [...(this.#holders.get(name) ?? [])].every((holder) => holder.isRead),
-    )
+    this.#positions?.save(this.#holders.keys(), this.#session.progress, (name) => {
+      const isRead = [...(this.#holders.get(name) ?? [])].every((holder) => holder.isRead)
+      // Nothing more may come to tell that it has been read.
+      if (!isRead && this.state.type !== 'closed') this.#saveSoon()
+      return isRead
+    })
   }
 }
 

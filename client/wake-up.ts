@@ -22,10 +22,10 @@ export function onWakeUp(
   let before = clock.now()
   let cancel: () => void
   const tick = (): void => {
-    const now = clock.now()
-    if (now - before > tickMs * 2) run(true)
-    before = now
+    const isLate = clock.now() - before > tickMs * 2
+    before = clock.now()
     cancel = clock.after(tickMs, tick)
+    if (isLate) run(true)
   }
   tick()
   signal.addEventListener('abort', () => cancel())
