@@ -113,7 +113,7 @@ class WebSocketConnection extends SingleConnection {
     }
   }
 
-  /** What the token subscribed stays, whether it is named or not. */
+  /** What the token subscribed is left like any other, if it was named before. */
   override update(channels: readonly string[]): boolean {
     if (this.isClosed) return false
     const before = this.#wanted
@@ -121,8 +121,9 @@ class WebSocketConnection extends SingleConnection {
     this.#wanted = new Set(channels)
     // Those that are gone make room for the others.
     for (const name of before) {
-      if (this.#wanted.has(name) || claimed?.has(name)) continue
+      if (this.#wanted.has(name)) continue
       this.forgetEnd(name)
+      claimed?.delete(name)
       if (claimed !== undefined) this.#unsubscribe(name)
     }
     // The welcome subscribes what is wanted by then.
