@@ -131,6 +131,8 @@ class WebSocketConnection extends SingleConnection {
     for (const name of this.#wanted) {
       if (!before.has(name) && !claimed.has(name)) this.#subscribe(name)
     }
+    // Perhaps the last that was waited for has gone.
+    this.#sayReady()
     return true
   }
 
