@@ -206,7 +206,8 @@ class WebSocketConnection extends SingleConnection {
   #joinLive(name: string, live: Position | undefined): void {
     const { last, progress } = this.request
     if (live === undefined) {
-      this.#beginEphemeral(name)
+      // A history that cannot be read now goes on by itself, with a gap (PROTOCOL 4.22).
+      if (!progress.isDurable(name)) this.#beginEphemeral(name)
     } else if (last !== undefined || progress.place(name) !== undefined) {
       this.#unsubscribe(name)
       this.#subscribe(name)
