@@ -57,6 +57,8 @@ export interface Played {
   readonly connection: Connection
   readonly progress: Progress
   readonly clock: FakeClock
+  /** As a session does it: of a name that is gone, nothing is remembered. */
+  readonly update: (channels: readonly string[]) => boolean
   /** With what the token claims: durable channels, live after offset 40. */
   readonly welcome: (claimed?: readonly string[], more?: object) => void
   /** A publication whose data is its offset. */
@@ -82,13 +84,16 @@ export async function open(
   })
   const heard = new HeardEvents()
   const gateway = testGateway('http://gateway', { clock })
-  const connection = transport.open(
-    { gateway, channels: ['n.a'], progress, ...request },
-    (event) => {
-      heard.take(event)
-      react(event)
-    },
-  )
+  let { channels = ['n.a'] } = request
+  const connection = transport.open({ gateway, progress, ...request, channels }, (event) => {
+    heard.take(event)
+    react(event)
+  })
+  const update = (wanted: readonly string[]) => {
+    for (const name of channels) if (!wanted.includes(name)) progress.forget(name)
+    channels = wanted
+    return connection.update(wanted)
+  }
   await until(() => sockets.length > 0)
   const [socket] = sockets as [PlayedSocket]
   const welcome = (claimed: readonly string[] = [], more: object = {}) => {
@@ -101,7 +106,8 @@ export async function open(
   }
   const got = () => heard.of('publication').map(({ publication }) => publication.data)
   const place = (name = 'n.a') => progress.place(name)
-  return { socket, heard, connection, progress, clock, welcome, publish, got, place }
+  const connected = { socket, heard, connection, progress, clock }
+  return { ...connected, update, welcome, publish, got, place }
 }
 
 export async function connect(
@@ -111,4 +117,9 @@ export async function connect(
   const opened = await open(request)
   opened.welcome(claimed)
   return opened
+}
+
+/** Of a place that is a position. */
+export function offsetOf(place: Place | undefined): number | undefined {
+  return typeof place === 'object' ? place.offset : undefined
 }
