@@ -285,6 +285,7 @@ class WebSocketConnection extends SingleConnection {
     if (asked?.place !== undefined && code === 'bad_request') {
       return this.end({ code, message, retryable: false })
     }
+    if (code.startsWith('token_')) this.request.gateway.credentials.refuse()
     const channel = ended ?? asked?.channel
     this.emit({ type: 'problem', code, message, ...(channel !== undefined && { channel }) })
     this.#sayReady()
@@ -293,7 +294,7 @@ class WebSocketConnection extends SingleConnection {
   /** By this machine's clock: where that is wrong, we are closed with 4003 and come back. */
   #refreshIn(delayMs: number): void {
     this.#cancelRefresh()
-    if (delayMs <= 0) return
+    if (delayMs <= 0 || this.isClosed) return
     const { clock } = this.request.gateway.pace
     this.#cancelRefresh = clock.after(delayMs, () => void this.#refresh(delayMs))
   }
@@ -304,9 +305,9 @@ class WebSocketConnection extends SingleConnection {
       this.#pacer.send({ type: 'refresh', id: ++this.#lastId, token })
     } catch (error) {
       this.emit({ type: 'problem', code: 'token_unavailable', message: String(error) })
-      // Of what was left when it was asked for, a fifth is left now.
-      this.#refreshIn(Math.max(refreshMsMin, delayMs / 5))
     }
+    // Unless it is answered, again: of what was left when it was asked for, a fifth is left now.
+    this.#refreshIn(Math.max(refreshMsMin, delayMs / 5))
   }
 
   #lose({ code, reason }: SocketClose): void {
