@@ -35,8 +35,7 @@ export interface SocketClose {
 export type OpenSocket = (url: string, protocols: string[]) => Socket
 
 /** Codes of what may be granted when it is asked for again (PROTOCOL 9). */
-const passing =
-  /^(rate_limited|internal_error|overloaded|draining|broker_unavailable|key_unknown)$/
+const passing = /^(rate_limited|internal_error|overloaded|draining|broker_unavailable|key_unknown)$/
 /** However little of its life is left to a token that could not be renewed. */
 const refreshMsMin = 1_000
 
@@ -313,6 +312,8 @@ class WebSocketConnection extends SingleConnection {
   #lose({ code, reason }: SocketClose): void {
     // The range is the policy, so a code that this client does not know is obeyed as well.
     const retryable = code < 4500 || code > 4999
-    this.end({ code: reason || 'connection_lost', message: `closed with ${code}`, retryable })
+    // The reason of a code that is not ours is no word of ours (9.4).
+    const word = code >= 4000 && reason
+    this.end({ code: word || 'connection_lost', message: `closed with ${code}`, retryable })
   }
 }
