@@ -87,6 +87,8 @@ class EventStreamConnection extends SingleConnection {
 
   #take({ name, data, id }: StreamEvent): void {
     const said = data === undefined ? undefined : this.parse(data)
+    // What could not be read was not got.
+    if (this.isClosed) return
     // Where something is missing, the cursor must not move over it.
     if (name === 'message' && said && !this.take(said as Publication)) return
     if (name === 'welcome') this.#welcome(said as StreamWelcome)
