@@ -277,7 +277,10 @@ class WebSocketConnection extends SingleConnection {
     const asked = id === undefined ? undefined : this.#unanswered.answer(id)
     if (asked === 'left' || (ended !== undefined && this.#isLeaving(ended))) return
     // What a new token no longer permits may be named, and subscribed by frame, when it does again.
-    if (ended !== undefined) this.#claimed?.delete(ended)
+    if (ended !== undefined) {
+      this.#claimed?.delete(ended)
+      this.#begun.delete(ended)
+    }
     // A subscription that could not be made now is made by coming back, as a poll would.
     if (asked !== undefined && passing.test(code)) return this.fail(code, message)
     // It may be the place that cannot be read: the session knows what to do.

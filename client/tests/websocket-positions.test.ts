@@ -132,6 +132,14 @@ test('a heartbeat says nothing of a name whose subscribe is not answered yet', a
   assert.deepEqual(place(), { ...position, verified: 95 })
 })
 
+test('a heartbeat says nothing of a name that a new token has ended', async () => {
+  const { socket, place } = await connect()
+  socket.say({ ...subscribed, epoch, offset: 40, verified: 40 })
+  socket.say({ type: 'error', channel: 'n.a', code: 'forbidden', message: 'no' })
+  socket.say({ type: 'heartbeat', verified: { n: { epoch, offset: 90 } } })
+  assert.deepEqual(place(), { epoch, offset: 40, verified: 40 })
+})
+
 test('PROTOCOL 4.22: what the token subscribed is subscribed anew from a place', async () => {
   for (const shown of [position, 'AQEN']) {
     const { socket, publish, got } = await connect({ place: shown }, ['n.a', 'n.token'])
