@@ -180,26 +180,7 @@ test('a refresh that is refused is tried again with another token, before expiry
   assert.deepEqual(heard.of('closed'), [])
 })
 
-test('a provider that fails is asked again before expiry, as long as it is connected', async (t) => {
-  let tries = 0
-  const token = () => {
-    if (++tries === 2) throw new Error('signed out')
-    return `t${tries}`
-  }
-  const { open } = await serve(t, token)
-  const { frames, clock, heard, connection, say } = await open([])
-  say(welcome(clock))
-  await heard.next('welcome')
-  clock.advance(480_000)
-  assert.equal((await heard.next('problem')).code, 'token_unavailable')
-  clock.advance(96_000)
-  await until(() => frames.length === 1)
-  assert.deepEqual(frames, [{ type: 'refresh', id: 1, token: 't3' }])
-  connection.close()
-  assert.deepEqual(clock.delays, [])
-})
-
-test('a provider that fails is asked again before expiry, as long as it is connected', async (t) => {
+test('a provider that fails is asked again before expiry, while it is connected', async (t) => {
   let tries = 0
   const token = () => {
     if (++tries === 2) throw new Error('signed out')

@@ -200,7 +200,7 @@ test('what the token subscribed is heard, named or not', async () => {
   assert.equal(offsetOf(place()), 41)
 })
 
-test('what the token subscribed can be taken away, and begins anew when it is taken back', async () => {
+test('what the token subscribed can be taken away, and begins anew', async () => {
   const { socket, update, publish, got, place } = await connect({}, ['n.a'])
   update([])
   update(['n.a'])
