@@ -84,7 +84,8 @@ export class Progress {
    */
   begin(name: string, live: Position, isBehind: boolean): void {
     const entry = this.#entry(name)
-    if (isBehind) {
+    // Another connection may have begun it meanwhile, and be further.
+    if (isBehind || entry.place !== undefined) {
       entry.live = live
       return arrive(entry)
     }
