@@ -121,7 +121,7 @@ export class Progress {
     if (epoch !== undefined && offset !== undefined) {
       entry.place = { epoch, offset }
       this.#forgetPattern(channel)
-    } else if (before !== undefined) {
+    } else if (before !== undefined && before > (entry.got ?? 0)) {
       const known = knownOf(entry)
       if (known !== undefined) entry.place = { epoch: known.epoch, offset: before - 1 }
       entry.got = before - 1
