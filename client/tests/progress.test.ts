@@ -232,6 +232,34 @@ test('all places are forgotten at once, and named', () => {
   assert.deepEqual(progress.forgetPlaces(), [])
 })
 
+test('what two connections begin at a time comes once', () => {
+  const progress = new Progress()
+  const of = (offset: number, previous: number) => ({ channel: 'a', offset, previous, time })
+  progress.begin('a', at(40, { verified: 40 }), false)
+  progress.take(of(41, 40))
+  progress.begin('a', at(40, { verified: 40 }), false)
+  assert.equal(progress.take(of(41, 40)), 'duplicate')
+  progress.begin('a', at(45, { verified: 50 }), false)
+  assert.deepEqual(
+    progress.place('a'),
+    at(41, { time, verified: 40 }),
+    'what comes by the first is to come yet',
+  )
+  assert.equal(progress.take(of(47, 45)), 'broken')
+  assert.equal(progress.take(of(45, 41)), 'next')
+  assert.deepEqual(progress.place('a'), at(45, { time, verified: 50 }))
+})
+
+test('a gap that two connections tell brings nothing twice', () => {
+  const progress = new Progress()
+  progress.begin('a', at(10), false)
+  progress.gap({ channel: 'a', after: 10, before: 40 })
+  progress.take({ channel: 'a', offset: 45, previous: 43, time })
+  progress.gap({ channel: 'a', after: 10, before: 40 })
+  assert.equal(progress.take({ channel: 'a', offset: 45, previous: 43, time }), 'duplicate')
+  assert.deepEqual(progress.place('a'), at(45, { time }))
+})
+
 test('of an ephemeral channel something is missed between two subscriptions, never before', () => {
   const progress = new Progress()
   assert.equal(progress.isCutOff('a'), false)
