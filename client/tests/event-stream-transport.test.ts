@@ -31,7 +31,7 @@ test('one cursor that covers all channels is shown as such, else a place for eac
   progress.moveTo('c1', wanted)
   const first = await connect(t, { progress })
   assert.deepEqual(first.asked[0]?.body, { channels: wanted, cursor: 'c1' })
-  progress.begin('b', { epoch, offset: 7 }, false)
+  progress.resume('b', { epoch, offset: 7 })
   const second = await connect(t, { progress, channels: ['a', 'b', 'new'] })
   assert.deepEqual(second.asked[0]?.body, {
     channels: ['a', 'b', 'new'],
