@@ -26,18 +26,14 @@ export class Credentials {
 
   /** As a WebSocket's subprotocol carries it: `bearer.<token>` or `ticket.<ticket>`. */
   async get(): Promise<string> {
-    const isFresh = this.#clock.now() < this.#renewAt
-    if (isFresh && this.#ticket !== undefined) return `ticket.${this.#ticket}`
-    return `bearer.${await this.token()}`
+    this.#forgetOld()
+    return this.#ticket === undefined ? `bearer.${await this.token()}` : `ticket.${this.#ticket}`
   }
 
   /** A JWT. Rejects with a `TidegateError` of code `token_unavailable`. */
-  token(): Promise<string> {
-    if (this.#token !== undefined && this.#clock.now() < this.#renewAt) {
-      return Promise.resolve(this.#token)
-    }
-    this.#pending ??= this.#ask().finally(() => (this.#pending = undefined))
-    return this.#pending
+  async token(): Promise<string> {
+    this.#forgetOld()
+    return this.#token ?? (await (this.#pending ??= this.#ask()))
   }
 
   /** What a welcome, or the answer to a refresh or a poll, says. Returns in how many ms to renew. */
@@ -53,18 +49,22 @@ export class Credentials {
     this.#token = this.#ticket = undefined
   }
 
+  #forgetOld(): void {
+    if (this.#clock.now() >= this.#renewAt) this.refuse()
+  }
+
   /** What it throws at once is a rejection, too; and one that never answers keeps nobody waiting. */
   async #ask(): Promise<string> {
     const call = new Cancellation()
     call.cancelAfter(this.#clock, answerWithinMs, 'the token provider does not answer')
     try {
       this.#token = await call.until((async () => this.#provider())())
-      this.#ticket = undefined
       this.#renewAt = Infinity
       return this.#token
     } catch (cause) {
       throw new TidegateError('token_unavailable', String(cause), { retryable: true, cause })
     } finally {
+      this.#pending = undefined
       call.end()
     }
   }

@@ -95,7 +95,7 @@ export class Session {
     if (this.#connection === undefined) return
     const isOver = channels.length + paused.size === 0
     // A successor that cannot follow is not waited for: a new connection is one as well.
-    if (isOver || !this.#connection.update(channels)) return this.#reopen()
+    if (isOver || !this.#connection.update(channels)) return this.#open()
     this.#successor?.update(channels)
   }
 
@@ -113,7 +113,7 @@ export class Session {
   }
 
   close(): void {
-    this.#end({ code: 'closed', message: 'it was closed' })
+    this.#end({ code: 'closed', message: 'the client was closed' })
   }
 
   #open(): void {
@@ -222,11 +222,6 @@ export class Session {
     this.#canWake = refusal.retryAfterMs === undefined
     const { code, message } = refusal
     this.#become({ type: 'waiting', code, message, until: clock.now() + delayMs })
-  }
-
-  #reopen(): void {
-    this.#leave()
-    this.#open()
   }
 
   #end({ code, message }: Pick<Refusal, 'code' | 'message'>): void {

@@ -65,7 +65,7 @@ export class Tidegate {
   readonly #pace: Pace
   readonly #positions: Positions | undefined
   readonly #isLoaded: Promise<void>
-  readonly #stopListening: (() => void)[]
+  readonly #life = new AbortController()
   /** By name, the last that was said of the subscription: for holders that come later. */
   readonly #said = new Map<string, ChannelEvent>()
   #error: TidegateError | undefined
@@ -91,14 +91,17 @@ export class Tidegate {
       { event: (event) => this.#hear(event), state: (state) => this.#become(state) },
     )
     const { progress } = this.#session
-    this.#calls = new HttpCalls(gateway, (channel) => progress.isDurable(channel))
+    const life = this.#life.signal
+    this.#calls = new HttpCalls(gateway, life, (channel) => progress.isDurable(channel))
     this.#positions = positions
     this.#isLoaded = Promise.resolve(positions?.load())
-    this.#stopListening = [
-      onWakeUp(pace.clock, (isSuspect) => this.#session.wake(isSuspect)),
-      onLeave(() => this.#save()),
+    onWakeUp(pace.clock, life, (isSuspect) => this.#session.wake(isSuspect))
+    // A page that is left, or put away, may not come back to itself.
+    globalThis.addEventListener?.('pagehide', () => this.#save(), { signal: life })
+    life.addEventListener(
+      'abort',
       onAbort(signal, () => this.close()),
-    ]
+    )
   }
 
   get state(): SessionState {
@@ -163,7 +166,6 @@ export class Tidegate {
   /** Ends everything: channels, loops, calls, the connection. */
   close(): void {
     this.#session.close()
-    this.#calls.close()
   }
 
   /** `using`: as `close()`, where the runtime knows it. */
@@ -204,28 +206,15 @@ export class Tidegate {
 
   #hear(event: Exclude<ConnectionEvent, ClosedEvent>): void {
     this.#cancelSave ??= this.#pace.clock.after(saveEveryMs, () => this.#save())
-    switch (event.type) {
-      case 'welcome':
-        for (const channel of event.subscriptions) {
-          this.#tell(channel, { type: 'subscribed', channel })
-        }
-        return
-      case 'publication': {
-        const { channel, pattern = channel } = event.publication
-        return this.#tell(pattern, event as ChannelEvent)
-      }
-      case 'problem':
-        if (event.channel === undefined) return this.#emitter.emit(event)
-        return this.#tell(event.channel, event)
-      case 'subscribed':
-      case 'gap':
-      case 'recovered':
-      case 'ended':
-        return this.#tell(event.channel, event)
-      case 'ready':
-      case 'reconnect':
-        return
-    }
+    if (event.type === 'welcome') {
+      for (const channel of event.subscriptions)
+        this.#tell(channel, { type: 'subscribed', channel })
+    } else if (event.type === 'publication') {
+      const { channel, pattern = channel } = event.publication
+      this.#tell(pattern, event as ChannelEvent)
+    } else if ('channel' in event && event.channel !== undefined) {
+      this.#tell(event.channel, event as ChannelEvent)
+    } else if (event.type === 'problem') this.#emitter.emit(event)
   }
 
   #tell(name: string, event: ChannelEvent): void {
@@ -238,8 +227,8 @@ export class Tidegate {
   #become(state: SessionState): void {
     if (state.type === 'closed') {
       this.#save()
-      for (const stop of this.#stopListening) stop()
       const { code, message } = state
+      this.#life.abort(new TidegateError(code, message))
       const error = code === 'closed' ? undefined : new TidegateError(code, message)
       this.#error = error
       const holders = [...this.#holders.values()].flatMap((each) => [...each])
@@ -270,10 +259,4 @@ function platformTransports(): readonly Transport[] {
     new EventStreamTransport(),
     new LongPollTransport(),
   ]
-}
-
-/** A page that is left, or put away, may not come back to itself. */
-function onLeave(run: () => void): () => void {
-  globalThis.addEventListener?.('pagehide', run)
-  return () => globalThis.removeEventListener?.('pagehide', run)
 }

@@ -69,18 +69,13 @@ export type GapEvent = Omit<GapFrame, 'reason'> & {
 }
 
 /**
- * Whether everything since the client was here last follows; if not, a gap says what is missing.
- * Polls and WebSockets say it. An event stream does not: there everything follows unless a gap is
- * heard.
+ * Whether everything since the client was here last follows; if not, a gap says what is missing. A
+ * WebSocket says it. An event stream does not: there everything follows unless a gap is heard.
  */
 export interface RecoveredEvent {
   readonly type: 'recovered'
   readonly channel: string
   readonly recovered: boolean
-  /** Of a durable channel that a WebSocket recovers: it had everything up to this offset. */
-  readonly after?: number
-  /** Its history ends with this offset or before, and live begins. */
-  readonly upTo?: number
 }
 
 /** No more publications will come in this channel; its last one was heard. */

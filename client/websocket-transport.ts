@@ -1,5 +1,4 @@
 /** WebSocket: subscriptions by frame, the token refreshed in band (PROTOCOL 4). */
-import { isChannel } from '../shared/channel.js'
 import type {
   ErrorFrame,
   PublicationFrame,
@@ -10,8 +9,8 @@ import type {
 import type { Position } from '../shared/position.js'
 import { FramePacer } from './frame-pacer.js'
 import { jsonCodec, type FrameCodec } from './frame-codec.js'
-import { SingleConnection } from './single-connection.js'
-import type { Refusal } from './tidegate-error.js'
+import { isPattern } from './progress.js'
+import { SingleConnection, welcomeMsMax } from './single-connection.js'
 import type { Connection, ConnectionEvent, ConnectionRequest, Transport } from './transport.js'
 import { UnansweredFrames } from './unanswered-frames.js'
 
@@ -102,13 +101,10 @@ class WebSocketConnection extends SingleConnection {
       socket.addEventListener('message', (event) => this.#hear(event.data))
       socket.addEventListener('close', (event) => this.#lose(event))
       socket.addEventListener('error', () => undefined) // `close` follows and says more
-      this.heard()
-      this.watchSilence()
+      this.watchSilence(welcomeMsMax)
     } catch (error) {
-      const isRefusal = (error as Partial<Refusal>).code === 'token_unavailable'
-      if (isRefusal) this.end(error as Refusal)
-      // Most likely the token has characters that no token has.
-      else this.fail('token_unavailable', String(error))
+      // There is none; or it has characters that no token has.
+      this.fail('token_unavailable', (error as Error).message)
     }
   }
 
@@ -161,7 +157,7 @@ class WebSocketConnection extends SingleConnection {
     const { progress } = this.request
     switch (frame.type) {
       case 'publication':
-        if (!this.#isLeaving(frame.pattern ?? frame.channel)) this.take(frame)
+        if (!this.#unanswered.isLeaving(frame.pattern ?? frame.channel)) this.take(frame)
         return
       case 'welcome':
         return this.#welcome(frame)
@@ -174,7 +170,7 @@ class WebSocketConnection extends SingleConnection {
       case 'reconnect':
         return this.emit({ type: 'reconnect', afterMs: frame.afterMs })
       case 'gap':
-        return this.#isLeaving(frame.channel) ? undefined : this.lose(frame)
+        return this.#unanswered.isLeaving(frame.channel) ? undefined : this.lose(frame)
       case 'ended':
         return this.#endChannel(frame.channel)
       case 'unsubscribed':
@@ -188,7 +184,7 @@ class WebSocketConnection extends SingleConnection {
   }
 
   #welcome(frame: WelcomeFrame): void {
-    this.watchSilence(frame.heartbeatSeconds)
+    this.watchSilence(frame.heartbeatSeconds * 2000)
     this.#refreshIn(this.request.gateway.welcomed(frame))
     const { subscriptions, positions } = frame
     this.emit({ type: 'welcome', subscriptions })
@@ -224,58 +220,52 @@ class WebSocketConnection extends SingleConnection {
     const id = ++this.#lastId
     const place = this.request.progress.place(channel)
     const last = place === undefined ? this.request.last : undefined
-    this.#unanswered.subscribe(id, { channel, place, last })
+    this.#unanswered.add(id, { channel, place, last })
     this.#pacer.send({ type: 'subscribe', id, channel, position: place, last })
   }
 
   #unsubscribe(channel: string): void {
     const id = ++this.#lastId
     this.#begun.delete(channel)
-    this.#unanswered.unsubscribe(id, channel)
+    this.#unanswered.add(id, { channel, isUnsubscribe: true })
     this.#pacer.send({ type: 'unsubscribe', id, channel })
   }
 
   #begin(frame: SubscribedFrame): void {
     const asked = this.#unanswered.answer(frame.id)
-    if (asked === undefined || asked === 'left') return
-    const { type: _type, id: _id, channel, recovered, ...live } = frame
-    const { epoch, offset } = live
+    if (asked === undefined || asked.isLeft) return
+    const { channel, epoch, offset, time, verified, recovered } = frame
     this.#begun.add(channel)
     this.emit({ type: 'subscribed', channel })
     if (epoch === undefined || offset === undefined) this.#beginEphemeral(channel)
     else {
-      const { place, last } = asked
+      const live = { epoch, offset, time, verified } as Position
       // Of a channel without a newest publication there is nothing to begin with.
-      const isEmpty = isChannel(channel) && live.time === undefined
-      const isBehind = recovered !== undefined || (last !== undefined && !isEmpty)
-      this.request.progress.begin(channel, { ...live, epoch, offset }, isBehind)
-      const isOurs = typeof place === 'object' && place.epoch === epoch
-      const bounds = isOurs ? { after: place.offset, upTo: offset } : {}
-      if (recovered !== undefined) this.emit({ type: 'recovered', channel, recovered, ...bounds })
+      const isEmpty = !isPattern(channel) && time === undefined
+      const isBehind = recovered !== undefined || (asked.last !== undefined && !isEmpty)
+      this.request.progress.begin(channel, live, isBehind)
+      if (recovered !== undefined) this.emit({ type: 'recovered', channel, recovered })
     }
     this.#sayReady()
   }
 
   #sayReady(): void {
-    if (this.#isReady || this.#unanswered.isWaiting) return
+    if (this.#isReady || this.#unanswered.areSome) return
     this.#isReady = true
     this.emit({ type: 'ready' })
   }
 
-  #isLeaving(name: string): boolean {
-    return this.#unanswered.isLeaving(name)
-  }
-
   /** Who takes the name away as it hears of this, or adds another, keeps the connection. */
   #endChannel(channel: string): void {
-    if (this.#isLeaving(channel)) return
+    if (this.#unanswered.isLeaving(channel)) return
     this.endChannel(channel)
     this.endIfAllHave([...this.#wanted, ...(this.#claimed ?? [])])
   }
 
   #refuse({ id, code, message, channel: ended }: ErrorFrame): void {
-    const asked = id === undefined ? undefined : this.#unanswered.answer(id)
-    if (asked === 'left' || (ended !== undefined && this.#isLeaving(ended))) return
+    const asked = this.#unanswered.answer(id)
+    if (asked?.isLeft || asked?.isUnsubscribe) return
+    if (ended !== undefined && this.#unanswered.isLeaving(ended)) return
     // What a new token no longer permits may be named, and subscribed by frame, when it does again.
     if (ended !== undefined) {
       this.#claimed?.delete(ended)
