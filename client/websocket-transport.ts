@@ -126,8 +126,6 @@ class WebSocketConnection extends SingleConnection {
     for (const name of this.#wanted) {
       if (!before.has(name) && !claimed.has(name)) this.#subscribe(name)
     }
-    // Perhaps the last that was waited for has gone.
-    this.#sayReady()
     return true
   }
 
@@ -174,7 +172,8 @@ class WebSocketConnection extends SingleConnection {
       case 'ended':
         return this.#endChannel(frame.channel)
       case 'unsubscribed':
-        return void this.#unanswered.answer(frame.id)
+        this.#unanswered.answer(frame.id)
+        return this.#sayReady()
       case 'error':
         return this.#refuse(frame)
       case 'pong':
@@ -233,7 +232,7 @@ class WebSocketConnection extends SingleConnection {
 
   #begin(frame: SubscribedFrame): void {
     const asked = this.#unanswered.answer(frame.id)
-    if (asked === undefined || asked.isLeft) return
+    if (asked === undefined || asked.isLeft) return this.#sayReady()
     const { channel, epoch, offset, time, verified, recovered } = frame
     this.#begun.add(channel)
     this.emit({ type: 'subscribed', channel })
@@ -264,7 +263,7 @@ class WebSocketConnection extends SingleConnection {
 
   #refuse({ id, code, message, channel: ended }: ErrorFrame): void {
     const asked = this.#unanswered.answer(id)
-    if (asked?.isLeft || asked?.isUnsubscribe) return
+    if (asked?.isLeft || asked?.isUnsubscribe) return this.#sayReady()
     if (ended !== undefined && this.#unanswered.isLeaving(ended)) return
     // What a new token no longer permits may be named, and subscribed by frame, when it does again.
     if (ended !== undefined) {
