@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { limits } from '../../shared/limits.js'
-import { FramePacer } from '../frame-pacer.js'
+import { FramePacer, burstMax, perSecond } from '../frame-pacer.js'
 import { FakeClock } from './fake-clock.js'
 
 function begin() {
@@ -47,6 +47,7 @@ test('what waits when it closes is not sent', () => {
 })
 
 test('PROTOCOL 4.17: a gateway takes more at once, and more a second', () => {
+  assert.ok(burstMax < limits.framesBurstMax && perSecond < limits.framesPerSecondMax)
   const { clock, sent, send } = begin()
   send(1_000)
   assert.ok(sent.length < limits.framesBurstMax)

@@ -69,6 +69,10 @@ export interface Played {
   readonly place: (channel?: string) => Place | undefined
 }
 
+interface Shown {
+  readonly shown?: Place
+}
+
 /** Open, and not welcome yet. `react` is what an application does as it hears an event. */
 export async function open(
   given: PlayedRequest = {},
@@ -105,7 +109,11 @@ export async function open(
     socket.say({ type: 'publication', channel, offset, previous, time: 1_000, data: offset })
   }
   const got = () => heard.of('publication').map(({ publication }) => publication.data)
-  const place = (name = 'n.a') => progress.place(name)
+  // As it would be shown: JSON leaves out what is undefined.
+  const place = (name = 'n.a') => {
+    const { shown } = JSON.parse(JSON.stringify({ shown: progress.place(name) })) as Shown
+    return shown
+  }
   const connected = { socket, heard, connection, progress, clock }
   return { ...connected, update, welcome, publish, got, place }
 }

@@ -24,9 +24,7 @@ test('PROTOCOL 4.18: where a channel goes on is shown, as position or cursor', a
 test('what is recovered is told first, and the place moves on with what comes', async () => {
   const { socket, heard, publish, got, place } = await connect({ place: position })
   socket.say({ ...subscribed, epoch, offset: 20, verified: 57, recovered: true })
-  assert.deepEqual(heard.of('recovered'), [
-    { type: 'recovered', channel: 'n.a', recovered: true, after: 12, upTo: 20 },
-  ])
+  assert.deepEqual(heard.of('recovered'), [{ type: 'recovered', channel: 'n.a', recovered: true }])
   publish(15, 12)
   assert.deepEqual(place(), { epoch, offset: 15, time: 1_000, verified: 30 })
   publish(20, 15)
@@ -37,7 +35,7 @@ test('what is recovered is told first, and the place moves on with what comes', 
   assert.deepEqual(place(), { epoch, offset: 20, time: 1_000, verified: 90 })
 })
 
-test('what a cursor recovers is told without bounds, and becomes a position', async () => {
+test('what a cursor recovers is told, and it becomes a position', async () => {
   const { socket, heard, publish, got, place } = await connect({ place: 'AQEN' })
   socket.say({ ...subscribed, epoch, offset: 20, verified: 57, recovered: true })
   assert.deepEqual(heard.of('recovered'), [{ type: 'recovered', channel: 'n.a', recovered: true }])
@@ -260,5 +258,13 @@ test('it is ready when those that it waits for are taken away', async () => {
   connection.update(['n.a'])
   socket.say({ type: 'error', id: 2, code: 'not_subscribed', message: 'ended meanwhile' })
   socket.say({ type: 'unsubscribed', id: 3, channel: 'n.b' })
+  assert.equal(heard.of('ready').length, 1)
+})
+
+test('PROTOCOL 4.4: it is ready in whatever order the answers come', async () => {
+  const { socket, heard } = await connect({ place: position }, ['n.a'])
+  socket.say({ ...subscribed, id: 2, epoch, offset: 20, verified: 20, recovered: true })
+  assert.deepEqual(heard.of('ready'), [])
+  socket.say({ type: 'unsubscribed', id: 1, channel: 'n.a' })
   assert.equal(heard.of('ready').length, 1)
 })
