@@ -86,6 +86,8 @@ export class EventStreamConnection extends SingleConnection {
     const body = JSON.stringify({ ...this.#question(), wait })
     const withinMs = (wait ?? 0) * 1000 + answerMsMax
     const request = { path: 'events', body, accept: 'text/event-stream', signal, withinMs }
+    // The answer may be held back until its end: the poll before it may have waited less.
+    if (wait) this.watchSilence(withinMs)
     this.#bytes = await this.request.gateway.ask(request, async (response) =>
       response.body?.getReader(),
     )
