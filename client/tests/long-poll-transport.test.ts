@@ -4,12 +4,8 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test, type TestContext } from 'node:test'
 import { Progress } from '../progress.js'
-import {
-  LongPollTransport,
-  longPollPace,
-  shortPollPace,
-  type PollPace,
-} from '../long-poll-transport.js'
+import type { PollPace } from '../event-stream-connection.js'
+import { LongPollTransport, longPollPace, shortPollPace } from '../long-poll-transport.js'
 import type { ConnectionEvent, ConnectionRequest } from '../transport.js'
 import { FakeClock } from './fake-clock.js'
 import { HeardEvents } from './heard-events.js'
@@ -18,9 +14,14 @@ import { epoch } from './played-socket.js'
 import { testGateway } from './test-gateway.js'
 import { until } from './until.js'
 
-/** An answer in which nothing happened, but for what is given. */
-function answer(cursor: string, more: object = {}): object {
-  return { cursor, publications: [], gaps: [], ended: [], recovered: {}, expiresAt: 1e12, ...more }
+/** What a gateway writes: events with the cursor after them. Each answer begins with its welcome. */
+function answer(cursor: string, events: readonly object[] = [], more: object = {}): string {
+  const told = { expiresAt: 1e12, heartbeatSeconds: 30, subscriptions: ['a', 'b'], ...more }
+  const rest = events.map((event) => {
+    const name = 'reason' in event ? 'event: gap\n' : 'end' in event ? 'event: ended\n' : ''
+    return `${name}data: ${JSON.stringify(event)}\n\n`
+  })
+  return `event: welcome\ndata: ${JSON.stringify(told)}\n\n${rest.join('')}id: ${cursor}\n\n`
 }
 
 interface Refused {
@@ -30,12 +31,12 @@ interface Refused {
 }
 
 /** What a poll is answered with; `ended` is 204. Where nothing is left, it is held. */
-type Answer = object | Refused | 'ended'
+type Answer = string | Refused
 
 function write(response: ServerResponse, given: Answer): void {
   if (given === 'ended') return void response.writeHead(204).end()
-  if (!('status' in given)) return void response.end(JSON.stringify(given))
-  const { status, code, retryAfter } = given as Refused
+  if (typeof given === 'string') return void response.end(given)
+  const { status, code, retryAfter } = given
   if (retryAfter !== undefined) response.setHeader('retry-after', retryAfter)
   response.writeHead(status).end(JSON.stringify({ code, detail: 'why' }))
 }
@@ -76,8 +77,7 @@ function of(offset: number, previous: number, channel = 'a') {
 }
 
 test('each poll shows the cursor of the last answer, the first asks without waiting', async (t) => {
-  const publications = [{ channel: 'a', time: 5, data: { n: 1 } }]
-  const answers = [answer('c1'), answer('c2', { publications })]
+  const answers = [answer('c1'), answer('c2', [{ channel: 'a', time: 5, data: { n: 1 } }])]
   const { bodies, requests, heard, progress } = await connect(t, answers, { channels: ['a', 'b'] })
   await heard.next('publication')
   await until(() => bodies.length === 3)
@@ -92,13 +92,14 @@ test('each poll shows the cursor of the last answer, the first asks without wait
   const [request] = requests
   assert.deepEqual([request?.method, request?.url], ['POST', '/v1/events'])
   assert.equal(request?.headers.authorization, 'bearer secret')
+  assert.equal(request?.headers.accept, 'text/event-stream')
 })
 
 test('the first poll shows a place for each channel, the next one their cursor', async (t) => {
   const progress = new Progress()
   progress.resume('a', 'old')
   progress.begin('b', { epoch, offset: 7 }, false)
-  const channels = ['a', 'b', 'c']
+  const channels = ['a', 'b']
   const { bodies } = await connect(t, [answer('c1')], { channels, progress, last: 3 })
   await until(() => bodies.length === 2)
   assert.deepEqual(bodies, [
@@ -123,33 +124,10 @@ test('a short poll asks again after its interval, and never waits', async (t) =>
   )
 })
 
-test('a gap that an answer reports is heard before the publications after it', async (t) => {
-  const progress = new Progress()
-  progress.resume('a', 'old')
-  const { heard, types } = await connect(
-    t,
-    [
-      answer('c', {
-        publications: [{ channel: 'a', time: 5, data: 1 }],
-        gaps: [{ channel: 'a', reason: 'other_node' }],
-        recovered: { a: false },
-      }),
-    ],
-    { progress },
-  )
-  await heard.next('publication')
-  assert.deepEqual(types(), ['welcome', 'ready', 'recovered', 'gap', 'publication'])
-  assert.equal(heard.of('gap')[0]?.reason, 'other_node')
-  assert.deepEqual(heard.of('recovered')[0], { type: 'recovered', channel: 'a', recovered: false })
-})
-
-test('a gap is heard at its place among the publications of its channel', async (t) => {
-  const { heard } = await connect(t, [
-    answer('c', {
-      publications: [of(50, 0, 'b'), of(3, 0), of(4, 3), of(9, 7)],
-      gaps: [{ channel: 'a', reason: 'recovery_limit', after: 4, before: 8 }],
-    }),
-  ])
+test('a gap is heard at its place among the publications', async (t) => {
+  const gap = { channel: 'a', reason: 'recovery_limit', after: 4, before: 8 }
+  const events = [of(50, 0, 'b'), of(3, 0), of(4, 3), gap, of(9, 7)]
+  const { heard } = await connect(t, [answer('c', events)])
   await heard.next('publication', 4)
   const order = heard.all.map((event) => {
     return event.type === 'publication' ? event.publication.data : event.type
@@ -158,18 +136,17 @@ test('a gap is heard at its place among the publications of its channel', async 
 })
 
 test('what ended is told once, and 204 says that there is nothing to come back for', async (t) => {
-  const ended = { ended: ['a'], recovered: { a: true } }
-  const answers = [answer('c1', ended), answer('c2', ended), 'ended'] as const
-  const { heard, types } = await connect(t, answers)
+  const end = [{ channel: 'a', end: true }]
+  const { heard, types } = await connect(t, [answer('c1', end), answer('c2', end), 'ended'])
   const closed = await heard.next('closed')
   assert.deepEqual([closed.code, closed.retryable], ['ended', false])
-  assert.deepEqual(types(), ['welcome', 'ready', 'recovered', 'ended', 'closed'])
+  assert.deepEqual(types(), ['welcome', 'ready', 'ended', 'closed'])
 })
 
 test('an answer in which something is missing ends it, to be asked for again', async (t) => {
   const { heard, types, progress } = await connect(t, [
-    answer('c1', { publications: [of(3, 0)] }),
-    answer('c2', { publications: [of(3, 0), of(9, 7)] }),
+    answer('c1', [of(3, 0)]),
+    answer('c2', [of(3, 0), of(9, 7)]),
   ])
   const closed = await heard.next('closed')
   assert.deepEqual([closed.code, closed.retryable], ['chain_broken', true])
@@ -177,32 +154,55 @@ test('an answer in which something is missing ends it, to be asked for again', a
   assert.deepEqual(types(), ['welcome', 'ready', 'publication', 'closed'])
 })
 
-test('who closes it in the middle of an answer gets the rest of that again', async (t) => {
-  const connected = await connect(
-    t,
-    [answer('c1'), answer('c2', { publications: [of(3, 0), of(4, 3)] })],
-    { react: ({ type }) => void (type === 'publication' && connected.connection.close()) },
+test('an answer that is cut off is no loss: the next poll goes on from before', async (t) => {
+  const whole = answer('c2', [of(3, 0), of(4, 3)])
+  const cut = whole.slice(0, whole.indexOf('"data":4'))
+  const { bodies, heard } = await connect(t, [answer('c1'), cut, whole])
+  await heard.next('publication', 2)
+  assert.deepEqual(bodies[2], { channels: ['a'], cursor: 'c1', wait: 25 })
+  assert.deepEqual(
+    heard.of('publication').map(({ publication: { data } }) => data),
+    [3, 4],
   )
+})
+
+test('why it cannot be answered, and when to come back, is the last word', async (t) => {
+  const problem = '{"code":"overloaded","detail":"full"}'
+  const { heard } = await connect(t, [`retry: 4210\nevent: problem\ndata: ${problem}\n\n`])
+  assert.deepEqual(await heard.next('closed'), {
+    ...{ type: 'closed', code: 'overloaded', message: 'full' },
+    ...{ retryable: true, retryAfterMs: 4_210 },
+  })
+})
+
+test('who closes it in the middle of an answer gets the rest of that again', async (t) => {
+  const connected = await connect(t, [answer('c1'), answer('c2', [of(3, 0), of(4, 3)])], {
+    react: ({ type }) => void (type === 'publication' && connected.connection.close()),
+  })
   const { heard, progress } = connected
   await heard.next('publication')
   assert.equal(progress.place('a'), 'c1')
-  const again = await connect(t, [answer('c2', { publications: [of(3, 0), of(4, 3)] })], {
+  const again = await connect(t, [answer('c2', [of(3, 0), of(4, 3)])], {
     progress,
   })
   assert.equal((await again.heard.next('publication')).publication.data, 4)
 })
 
 test('what cannot be read was not got: coming back asks again from before', async (t) => {
-  const progress = new Progress()
-  progress.resume('a', 'c1')
-  const { url } = await startHttp(t, (_request, response) => response.end('<html>log in first'))
-  const heard = new HeardEvents()
-  const request = { gateway: testGateway(url), channels: ['a'], progress }
-  new LongPollTransport().open(request, heard.take)
+  const { heard, progress } = await connect(t, [answer('c1'), 'id: c2\ndata: <html>\n\n'])
   const closed = await heard.next('closed')
   assert.deepEqual([closed.code, closed.retryable], ['protocol_error', true])
-  assert.deepEqual([progress.place('a'), heard.all.length], ['c1', 1])
+  assert.equal(progress.place('a'), 'c1')
 })
+
+for (const before of [[], [answer('c1')]]) {
+  test(`an answer of who is no gateway is not asked for at once, poll ${before.length}`, async (t) => {
+    const { bodies, heard } = await connect(t, [...before, '<html>log in first'])
+    const closed = await heard.next('closed')
+    assert.deepEqual([closed.code, closed.retryable], ['connection_lost', true])
+    assert.equal(bodies.length, before.length + 1)
+  })
+}
 
 test('who was there by WebSocket has missed something of an ephemeral channel, once', async (t) => {
   const progress = new Progress()
@@ -226,8 +226,8 @@ test('polls that take over from a WebSocket have missed nothing', async (t) => {
 
 test('who was given a ticket asks with it, with a token again when it is refused', async (t) => {
   const { requests } = await connect(t, [
-    answer('c1', { ticket: 'q1' }),
-    answer('c2', { ticket: 'q2' }),
+    answer('c1', [], { ticket: 'q1' }),
+    answer('c2', [], { ticket: 'q2' }),
     { status: 401, code: 'token_expired' },
     answer('c3'),
   ])
@@ -277,11 +277,13 @@ test('the first poll, which does not wait, is given up after the grace alone', a
   assert.equal((await heard.next('closed')).code, 'connection_silent')
 })
 
-test('after a sleep nobody waits for the answer to a poll', async (t) => {
+test('after a sleep it is there if it is answered within 5 s, else not', async (t) => {
   const { bodies, clock, heard, connection } = await connect(t, [answer('c1')])
   await until(() => bodies.length === 2)
   connection.check()
-  clock.advance(5_000)
+  clock.advance(4_999)
+  assert.deepEqual(heard.of('closed'), [])
+  clock.advance(1)
   const closed = await heard.next('closed')
   assert.deepEqual([closed.code, closed.retryable], ['connection_silent', true])
 })
