@@ -83,9 +83,12 @@ export class EventStreamConnection extends SingleConnection {
 
   async #ask(wait: number | undefined): Promise<void> {
     const { signal } = this.life
+    this.#names = []
     const body = JSON.stringify({ ...this.#question(), wait })
     const withinMs = (wait ?? 0) * 1000 + answerMsMax
     const request = { path: 'events', body, accept: 'text/event-stream', signal, withinMs }
+    // The answer may be held back until its end: the poll before it may have waited less.
+    if (wait) this.watchSilence(withinMs)
     this.#bytes = await this.request.gateway.ask(request, async (response) =>
       response.body?.getReader(),
     )
@@ -94,7 +97,8 @@ export class EventStreamConnection extends SingleConnection {
     if (this.#bytes === undefined) return this.endAll()
     this.watchSilence(wait === undefined ? welcomeMsMax : withinMs)
     const retryAfterMs = await this.#read(this.#bytes)
-    if (this.#pace && !this.#problem) return
+    // Without a welcome it was no gateway that answered: to ask it again at once is of no use.
+    if (this.#pace && this.#names.length > 0 && !this.#problem) return
     const { code = 'connection_lost', detail = 'the stream ended' } = this.#problem ?? {}
     // What an event stream is refused with for good has a status of its own (6.6).
     this.end({ code, message: detail, retryable: true, retryAfterMs })

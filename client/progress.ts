@@ -84,7 +84,8 @@ export class Progress {
    */
   begin(name: string, live: Position, isBehind: boolean): void {
     const entry = this.#entry(name)
-    if (isBehind) {
+    // Another connection may have begun it meanwhile, and be further.
+    if (isBehind || entry.place !== undefined) {
       entry.live = live
       return arrive(entry)
     }
@@ -120,7 +121,7 @@ export class Progress {
     if (epoch !== undefined && offset !== undefined) {
       entry.place = { epoch, offset }
       this.#forgetPattern(channel)
-    } else if (before !== undefined) {
+    } else if (before !== undefined && before > (entry.got ?? 0)) {
       const known = knownOf(entry)
       if (known !== undefined) entry.place = { epoch: known.epoch, offset: before - 1 }
       entry.got = before - 1

@@ -108,7 +108,7 @@ class WebSocketConnection extends SingleConnection {
     }
   }
 
-  /** What the token subscribed stays, whether it is named or not. */
+  /** What the token subscribed is left like any other, if it was named before. */
   override update(channels: readonly string[]): boolean {
     if (this.isClosed) return false
     const before = this.#wanted
@@ -116,8 +116,9 @@ class WebSocketConnection extends SingleConnection {
     this.#wanted = new Set(channels)
     // Those that are gone make room for the others.
     for (const name of before) {
-      if (this.#wanted.has(name) || claimed?.has(name)) continue
+      if (this.#wanted.has(name)) continue
       this.forgetEnd(name)
+      claimed?.delete(name)
       if (claimed !== undefined) this.#unsubscribe(name)
     }
     // The welcome subscribes what is wanted by then.
@@ -171,7 +172,8 @@ class WebSocketConnection extends SingleConnection {
       case 'ended':
         return this.#endChannel(frame.channel)
       case 'unsubscribed':
-        return void this.#unanswered.answer(frame.id)
+        this.#unanswered.answer(frame.id)
+        return this.#sayReady()
       case 'error':
         return this.#refuse(frame)
       case 'pong':
@@ -198,7 +200,8 @@ class WebSocketConnection extends SingleConnection {
   #joinLive(name: string, live: Position | undefined): void {
     const { last, progress } = this.request
     if (live === undefined) {
-      this.#beginEphemeral(name)
+      // A history that cannot be read now goes on by itself, with a gap (PROTOCOL 4.22).
+      if (!progress.isDurable(name)) this.#beginEphemeral(name)
     } else if (last !== undefined || progress.place(name) !== undefined) {
       this.#unsubscribe(name)
       this.#subscribe(name)
@@ -229,7 +232,7 @@ class WebSocketConnection extends SingleConnection {
 
   #begin(frame: SubscribedFrame): void {
     const asked = this.#unanswered.answer(frame.id)
-    if (asked === undefined || asked.isLeft) return
+    if (asked === undefined || asked.isLeft) return this.#sayReady()
     const { channel, epoch, offset, time, verified, recovered } = frame
     this.#begun.add(channel)
     this.emit({ type: 'subscribed', channel })
@@ -260,16 +263,20 @@ class WebSocketConnection extends SingleConnection {
 
   #refuse({ id, code, message, channel: ended }: ErrorFrame): void {
     const asked = this.#unanswered.answer(id)
-    if (asked?.isLeft || asked?.isUnsubscribe) return
+    if (asked?.isLeft || asked?.isUnsubscribe) return this.#sayReady()
     if (ended !== undefined && this.#unanswered.isLeaving(ended)) return
     // What a new token no longer permits may be named, and subscribed by frame, when it does again.
-    if (ended !== undefined) this.#claimed?.delete(ended)
+    if (ended !== undefined) {
+      this.#claimed?.delete(ended)
+      this.#begun.delete(ended)
+    }
     // A subscription that could not be made now is made by coming back, as a poll would.
     if (asked !== undefined && passing.test(code)) return this.fail(code, message)
     // It may be the place that cannot be read: the session knows what to do.
     if (asked?.place !== undefined && code === 'bad_request') {
       return this.end({ code, message, retryable: false })
     }
+    if (code.startsWith('token_')) this.request.gateway.credentials.refuse()
     const channel = ended ?? asked?.channel
     this.emit({ type: 'problem', code, message, ...(channel !== undefined && { channel }) })
     this.#sayReady()
@@ -278,7 +285,7 @@ class WebSocketConnection extends SingleConnection {
   /** By this machine's clock: where that is wrong, we are closed with 4003 and come back. */
   #refreshIn(delayMs: number): void {
     this.#cancelRefresh()
-    if (delayMs <= 0) return
+    if (delayMs <= 0 || this.isClosed) return
     const { clock } = this.request.gateway.pace
     this.#cancelRefresh = clock.after(delayMs, () => void this.#refresh(delayMs))
   }
@@ -289,14 +296,16 @@ class WebSocketConnection extends SingleConnection {
       this.#pacer.send({ type: 'refresh', id: ++this.#lastId, token })
     } catch (error) {
       this.emit({ type: 'problem', code: 'token_unavailable', message: String(error) })
-      // Of what was left when it was asked for, a fifth is left now.
-      this.#refreshIn(Math.max(refreshMsMin, delayMs / 5))
     }
+    // Unless it is answered, again: of what was left when it was asked for, a fifth is left now.
+    this.#refreshIn(Math.max(refreshMsMin, delayMs / 5))
   }
 
   #lose({ code, reason }: SocketClose): void {
     // The range is the policy, so a code that this client does not know is obeyed as well.
     const retryable = code < 4500 || code > 4999
-    this.end({ code: reason || 'connection_lost', message: `closed with ${code}`, retryable })
+    // The reason of a code that is not ours is no word of ours (9.4).
+    const word = code >= 4000 && reason
+    this.end({ code: word || 'connection_lost', message: `closed with ${code}`, retryable })
   }
 }
