@@ -14,7 +14,7 @@ import { epoch } from './played-socket.js'
 import { testGateway } from './test-gateway.js'
 import { until } from './until.js'
 
-/** What a gateway writes: events with the cursor after them. Each answer begins with its welcome. */
+/** What a gateway writes: its welcome, events, and the cursor after them. */
 function answer(cursor: string, events: readonly object[] = [], more: object = {}): string {
   const told = { expiresAt: 1e12, heartbeatSeconds: 30, subscriptions: ['a', 'b'], ...more }
   const rest = events.map((event) => {
@@ -196,7 +196,7 @@ test('what cannot be read was not got: coming back asks again from before', asyn
 })
 
 for (const before of [[], [answer('c1')]]) {
-  test(`an answer of who is no gateway is not asked for at once, poll ${before.length}`, async (t) => {
+  test(`who is no gateway is not asked again at once, poll ${before.length}`, async (t) => {
     const { bodies, heard } = await connect(t, [...before, '<html>log in first'])
     const closed = await heard.next('closed')
     assert.deepEqual([closed.code, closed.retryable], ['connection_lost', true])
