@@ -14,6 +14,7 @@ import type {
 /** A publication whose payload is known to be of a shape: nobody checks it. */
 export type TypedPublication<Data> = Omit<Publication, 'data'> & { readonly data: Data }
 
+/** What a channel says: a closed union, by `type`. */
 export type ChannelEvent<Data = unknown> =
   | { readonly type: 'publication'; readonly publication: TypedPublication<Data> }
   | SubscribedEvent
@@ -26,6 +27,7 @@ export type ChannelEvent<Data = unknown> =
   /** It was refused; `code` says whether that can pass (PROTOCOL 9). */
   | ProblemEvent
 
+/** How a loop over a channel reads. */
 export interface ReadOptions {
   /**
    * Publications that wait for the reader, 1 or more; 256 by default. One more, and the oldest
@@ -38,7 +40,12 @@ export interface ReadOptions {
 
 const bufferMaxDefault = 256
 
+/**
+ * A channel that is held. Many may hold the same one: they share one subscription, and each hears
+ * what comes from when it was taken.
+ */
 export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<Data>> {
+  /** As it was taken: a channel's name, or a pattern. */
   readonly name: string
   readonly #emitter = new Emitter<ChannelEvent<Data>>()
   readonly #readers = new Set<PublicationBuffer<TypedPublication<Data>>>()
@@ -48,7 +55,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
   /** Undefined: more may come. */
   #end: { readonly error: TidegateError | undefined } | undefined
 
-  /** Use `Tidegate.channel`. */
+  /** @internal Use `Tidegate.channel`. */
   constructor(
     name: string,
     onClose: (channel: Channel<Data>) => void,
@@ -59,6 +66,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
     this.#forgetSignal = onAbort(signal, () => this.close())
   }
 
+  /** Whether this holder has let go; others may still hold the channel. */
   get isClosed(): boolean {
     return this.#isClosed
   }
@@ -81,6 +89,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
     return { [Symbol.asyncIterator]: () => this.#reader(bufferMax, signal) }
   }
 
+  /** `read()` with its defaults: `for await (const publication of channel)`. */
   [Symbol.asyncIterator](): AsyncIterator<TypedPublication<Data>, undefined> {
     return this.#reader(bufferMaxDefault, undefined)
   }
@@ -94,7 +103,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
     this.finish()
   }
 
-  /** For `Tidegate` only. */
+  /** @internal For `Tidegate` only. */
   hear(event: ChannelEvent<Data>): void {
     if (this.#isClosed) return
     this.#emitter.emit(event)
@@ -105,7 +114,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
     } else if (event.type === 'ended') this.finish()
   }
 
-  /** For `Tidegate` only: no more comes, and why if that is an error. */
+  /** @internal For `Tidegate` only: no more comes, and why if that is an error. */
   finish(error?: TidegateError): void {
     this.#end = { error }
     for (const reader of this.#readers) reader.end(error)

@@ -1,5 +1,6 @@
 /** What a call of the SDK rejects with: a code to act on, a message for people (PROTOCOL 9). */
 
+/** What an error may know beside its code. */
 export interface TidegateErrorDetails {
   /** Of the HTTP answer, where the error comes of one. */
   readonly status?: number
@@ -9,6 +10,7 @@ export interface TidegateErrorDetails {
   readonly cause?: unknown
 }
 
+/** Every error that the SDK rejects with, but for a signal's own reason at abort. */
 export class TidegateError extends Error {
   override readonly name = 'TidegateError'
   /**
@@ -18,7 +20,9 @@ export class TidegateError extends Error {
    * failed), `publish_unanswered` (whether the publication was made is not known).
    */
   readonly code: string
+  /** Of the HTTP answer, where the error comes of one. */
   readonly status?: number
+  /** What `Retry-After` said, in ms from when the answer came. */
   readonly retryAfterMs?: number
 
   constructor(code: string, message: string, details: TidegateErrorDetails = {}) {
