@@ -1,11 +1,11 @@
 /** What the client costs an application: bundled, minified and gzipped, and by module. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
-import { clientManifest, writeDist } from './pack-client.mjs'
+import { installClient } from './pack-client.mjs'
 
 /** The budget of what `application` bundles, gzipped. */
 export const bytesMax = 12_450
@@ -14,15 +14,6 @@ export const bytesMax = 12_450
 const application = `
 import { Tidegate } from '@tidegate/client'
 globalThis.tidegate = new Tidegate(location.origin, { token: () => 'a token' })`
-
-/** Lays the package as it would be installed in `folder`; returns where. */
-export function installClient(folder) {
-  const place = join(folder, 'node_modules/@tidegate/client')
-  mkdirSync(place, { recursive: true })
-  writeDist(place)
-  writeFileSync(join(place, 'package.json'), JSON.stringify(clientManifest()))
-  return place
-}
 
 /** `modules`: by path, largest first, the minified bytes that each has in the bundle. */
 export async function measureClient() {

@@ -13,8 +13,7 @@ Compiles client/ and writes client/dist: what the entry points of client/package
 side as in build/, so that relative imports stay as they are. npm runs it before it packs or
 publishes: npm pack -w client, npm publish -w client.`
 
-/** What package.json of the client says. */
-export function clientManifest() {
+function manifest() {
   return JSON.parse(readFileSync(join(root, 'client/package.json'), 'utf8'))
 }
 
@@ -22,9 +21,9 @@ export function clientManifest() {
  * Writes `dist` of the package into `folder`; returns the paths of the modules, as in `build/`.
  * Of what was there before nothing is left.
  */
-export function writeDist(folder) {
-  const manifest = clientManifest()
-  const modules = reached(entryPoints(manifest.exports), Object.keys(manifest.dependencies ?? {}))
+function writeDist(folder) {
+  const { exports, dependencies = {} } = manifest()
+  const modules = reached(entryPoints(exports), Object.keys(dependencies))
   rmSync(join(folder, 'dist'), { recursive: true, force: true })
   for (const [path, text] of modules) {
     const to = join(folder, 'dist', path)
@@ -32,6 +31,15 @@ export function writeDist(folder) {
     writeFileSync(to, text)
   }
   return [...modules.keys()]
+}
+
+/** Lays the package as it would be installed in `folder`; returns where. */
+export function installClient(folder) {
+  const place = join(folder, 'node_modules/@tidegate/client')
+  mkdirSync(place, { recursive: true })
+  writeDist(place)
+  writeFileSync(join(place, 'package.json'), JSON.stringify(manifest()))
+  return place
 }
 
 /** The files that `exports` names, under whatever condition, as they are called in `build/`. */

@@ -61,7 +61,7 @@ test('the package holds modules, declarations, licence and readme, and no more',
   }
 })
 
-test('the package depends on nothing, and no module comes along that its door does not need', () => {
+test('the package depends on nothing, and has no module that its door does not need', () => {
   const manifest = readPackage('package.json')
   assert.equal(JSON.parse(manifest).dependencies, undefined)
   assert.deepEqual(
