@@ -2,7 +2,6 @@
 import type { ChannelEvent, Tidegate } from '@tidegate/client'
 import { useEffect, useReducer } from 'react'
 
-/** With another `name` the state stays: give the component that name as its `key`. */
 export function useChannel<Data, State>(
   tidegate: Tidegate,
   name: string,
@@ -14,6 +13,7 @@ export function useChannel<Data, State>(
     const channel = tidegate.channel<Data>(name)
     channel.on('publication', hear)
     channel.on('gap', hear)
+    channel.on('problem', hear)
     return () => channel.close()
   }, [tidegate, name])
   return state

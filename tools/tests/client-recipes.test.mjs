@@ -146,7 +146,7 @@ async function openPage(t, url, token) {
   return { render, hears, isIn, faults, sent, received }
 }
 
-test('recipe: components with the React hook share a subscription, and the last ends it', async (t) => {
+test('recipe: React components share a subscription, and the last to leave ends it', async (t) => {
   const env = { TIDEGATE_NAMESPACES: '{"orders":{}}', TIDEGATE_ALLOWED_ORIGINS: '*' }
   const { url } = await serve(t, env)
   const token = await mint(t, '--subscribe', 'orders.*', '--publish', 'orders.*')
