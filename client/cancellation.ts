@@ -5,12 +5,11 @@ import { onAbort } from './on-abort.js'
 /** `end()` it when the call is over: the caller's signal may outlive many calls. */
 export class Cancellation {
   readonly #controller = new AbortController()
-  /** Forgets the parent: to be called when the call is over. */
-  readonly end: () => void
+  readonly #undo: (() => void)[]
 
-  /** @param parent its abort, with its reason, is one of this */
-  constructor(parent?: AbortSignal) {
-    this.end = onAbort(parent, () => this.cancel(parent?.reason))
+  /** @param parents the abort of one, with its reason, is one of this */
+  constructor(...parents: readonly (AbortSignal | undefined)[]) {
+    this.#undo = parents.map((parent) => onAbort(parent, () => this.cancel(parent?.reason)))
   }
 
   get signal(): AbortSignal {
@@ -20,6 +19,16 @@ export class Cancellation {
   /** Whoever waits is rejected with the reason. The first one counts. */
   cancel(reason: unknown): void {
     this.#controller.abort(reason)
+  }
+
+  /** Cancels it, unless it has ended by then. */
+  cancelAfter(clock: Clock, delayMs: number, reason: unknown): void {
+    this.#undo.push(clock.after(delayMs, () => this.cancel(reason)))
+  }
+
+  /** Forgets parents and time. */
+  end(): void {
+    for (const undo of this.#undo) undo()
   }
 
   /** What the promise settles to, unless it is cancelled before. */

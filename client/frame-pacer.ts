@@ -1,47 +1,42 @@
 /** Sends frames no faster than a gateway takes them: others are refused (PROTOCOL 12.1). */
-import { limits } from '../shared/limits.js'
 import type { Clock } from './clock.js'
 
-/** Of the gateway's defaults something is left to spare. */
-const burstMax = limits.framesBurstMax * 0.75
-const perSecond = limits.framesPerSecondMax * 0.8
+/** Of a gateway's defaults, 200 and 100, something is left to spare. */
+export const burstMax = 150
+export const perSecond = 80
 
 export class FramePacer {
   readonly #clock: Clock
-  readonly #send: (text: string) => void
-  readonly #waiting: string[] = []
+  readonly #send: (frame: object) => void
+  readonly #waiting: object[] = []
   #budget = burstMax
-  #budgetAt: number
-  #cancel: () => void = () => undefined
+  #cancel: (() => void) | undefined
 
-  constructor(clock: Clock, send: (text: string) => void) {
+  constructor(clock: Clock, send: (frame: object) => void) {
     this.#clock = clock
     this.#send = send
-    this.#budgetAt = clock.now()
   }
 
   /** In order: at once, or when there is room. */
-  send(text: string): void {
-    if (this.#waiting.push(text) === 1) this.#run()
+  send(frame: object): void {
+    this.#waiting.push(frame)
+    this.#run()
   }
 
   close(): void {
-    this.#cancel()
+    this.#cancel?.()
     this.#waiting.length = 0
   }
 
   #run(): void {
-    const now = this.#clock.now()
-    const earned = (Math.max(0, now - this.#budgetAt) / 1000) * perSecond
-    this.#budget = Math.min(burstMax, this.#budget + earned)
-    this.#budgetAt = now
-    while (this.#budget >= 1) {
-      const next = this.#waiting[0]
-      if (next === undefined) return
-      this.#budget -= 1
-      this.#send(next)
-      this.#waiting.shift()
+    for (; this.#budget > 0 && this.#waiting.length > 0; this.#budget -= 1) {
+      this.#send(this.#waiting.shift() as object)
     }
-    this.#cancel = this.#clock.after(1000 / perSecond, () => this.#run())
+    if (this.#budget === burstMax) return
+    this.#cancel ??= this.#clock.after(1000, () => {
+      this.#cancel = undefined
+      this.#budget = Math.min(burstMax, this.#budget + perSecond)
+      this.#run()
+    })
   }
 }

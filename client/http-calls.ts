@@ -1,37 +1,10 @@
 /** Publishes and reads histories by HTTP, again where that is harmless (PROTOCOL 8). */
-import { backoffFirstMsMax, backoffMs } from '../shared/backoff.js'
 import { namespaceOf } from '../shared/channel.js'
 import { Cancellation } from './cancellation.js'
-import { askGateway, type HttpAnswer, type HttpFailure, type HttpRequest } from './http-request.js'
-import type { Pace } from './reconnect-pace.js'
-import { systemClock } from './system-clock.js'
+import { answerMsMax, silentError, type Gateway, type GatewayRequest } from './gateway.js'
+import { delayMs } from './reconnect-pace.js'
 import { TidegateError } from './tidegate-error.js'
 import type { Publication } from './transport.js'
-
-export interface HttpCallsOptions {
-  /** The gateway's address: `https://rt.example.com`. */
-  readonly url: string
-  /**
-   * Asked for a token by every request. `refused` is the one that the gateway has just called
-   * expired, so that a provider which keeps its token knows that a new one is wanted.
-   */
-  readonly token: (refused?: string) => Promise<string>
-  /** By default the platform's. */
-  readonly fetch?: typeof fetch
-  /** By default the platform's clock, and `Math.random`. */
-  readonly pace?: Pace
-  /**
-   * Whether the channel is known to be durable: a `subscribed` of it had an `epoch`, or had none.
-   * Undefined, or left out: by what the answers to earlier calls in its namespace told.
-   */
-  readonly isDurable?: (channel: string) => boolean | undefined
-  /**
-   * How long after its first try a publication may be tried again, in ms: above 0, and at least
-   * 15 s less than the duplicate window of the gateway's histories, which is 2 minutes or their
-   * age if that is less (PROTOCOL 4.20). 100,000 by default.
-   */
-  readonly resendMsMax?: number
-}
 
 export interface PublishOptions {
   /**
@@ -44,7 +17,7 @@ export interface PublishOptions {
 }
 
 export interface Published {
-  /** Its place in the history of a durable channel. Left out of an ephemeral one. */
+  /** Its place in the history; absent on ephemeral channels. */
   readonly offset?: number
 }
 
@@ -70,205 +43,129 @@ export interface HistoryPage {
   readonly ended: boolean
 }
 
-/** Twenty seconds short of the duplicate window: what is sent last may still arrive in it. */
-const resendMsMaxDefault = 100_000
+/** What is sent last may still arrive within the duplicate window. */
+const resendMarginMs = answerMsMax + 5_000
 const historyRetriesMax = 3
-/** The wait does not grow beyond this attempt. */
-const attemptMax = 16
+/**
+ * Refusals of 500 and above that say that nothing was done: the node turned the request away. What
+ * came to `broker_unavailable` or `internal_error` may have been done (PROTOCOL 4.11).
+ */
+const undone = /^(overloaded|draining|key_unknown|token_unavailable)$/
 
 /** Calls without a connection. Each stands for itself: await one where order matters. */
 export class HttpCalls {
-  readonly #options: HttpCallsOptions
-  readonly #send: typeof fetch
-  readonly #pace: Pace
-  readonly #open = new Set<Cancellation>()
+  readonly #gateway: Gateway
+  readonly #isKnownDurable: (channel: string) => boolean
+  readonly #life: AbortSignal
   /** Namespaces whose last answer had an offset: as many as the application publishes in. */
   readonly #durable = new Set<string>()
-  #isClosed = false
-
-  constructor(options: HttpCallsOptions) {
-    this.#options = options
-    this.#send = options.fetch ?? ((input, init) => fetch(input, init))
-    this.#pace = options.pace ?? { clock: systemClock, random: Math.random }
-  }
 
   /**
-   * Publishes `data`, anything that `JSON.stringify` takes, in a channel. On a durable channel it
-   * is sent again, with backoff and one key, until it is answered: then the history holds it, once.
-   * On any other it is sent again only after refusals that say that it was not made.
-   *
-   * Rejects with a `TidegateError`: the refusal's code if it was not published for certain;
-   * `publish_unanswered` if that is not known, with the last failure as `cause`; `bad_request` for
-   * data that is no JSON; `token_unavailable`; `closed`. Rejects with the signal's reason at abort.
+   * @param life its abort gives up all calls, and those to come
+   * @param isKnownDurable by what a subscription told; else the answers to calls tell
    */
+  constructor(gateway: Gateway, life: AbortSignal, isKnownDurable: (channel: string) => boolean) {
+    this.#gateway = gateway
+    this.#life = life
+    this.#isKnownDurable = isKnownDurable
+  }
+
   async publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Published> {
     const { idempotencyKey = randomKey(), signal } = options
-    const body = publishBody(channel, data, idempotencyKey)
-    return await this.#call(signal, (call) => this.#publish(call, channel, body))
+    const request = { path: 'publish', body: bodyOf({ channel, idempotencyKey, data }) }
+    const namespace = namespaceOf(channel)
+    let mayBeMade = false
+    const mayResend = (error: TidegateError): boolean => {
+      const isUndone = isUndoneAfter(error)
+      mayBeMade ||= !isUndone
+      return isUndone || this.#isKnownDurable(channel) || this.#durable.has(namespace)
+    }
+    try {
+      const resendMs = this.#gateway.duplicateWindowMs - resendMarginMs
+      const { offset } = await this.#ask<Published>(request, signal, resendMs, mayResend)
+      if (offset === undefined) this.#durable.delete(namespace)
+      else this.#durable.add(namespace)
+      return offset === undefined ? {} : { offset }
+    } catch (error) {
+      if (!(error instanceof TidegateError) || error.code === 'closed') throw error
+      throw mayBeMade || error.code === 'connection_silent' ? unanswered(error) : error
+    }
   }
 
-  /**
-   * Reads one page of what a durable channel keeps. Tried again up to 3 times after failures that
-   * pass. Rejects with a `TidegateError`: the refusal's code (`bad_request`, too, for an ephemeral
-   * channel), or that of the last failure; `closed`. Rejects with the signal's reason at abort.
-   */
   async history(channel: string, options: HistoryOptions = {}): Promise<HistoryPage> {
     const { after, limit, signal } = options
     const query = new URLSearchParams({ channel })
     if (after !== undefined) query.set('after', String(after))
     if (limit !== undefined) query.set('limit', String(limit))
-    return await this.#call(signal, (call) => this.#history(call, `history?${query}`))
+    const mayAsk = (_error: TidegateError, attempt: number) => attempt < historyRetriesMax
+    return await this.#ask<HistoryPage>({ path: `history?${query}` }, signal, Infinity, mayAsk)
   }
 
-  /** Gives up all calls, and those to come: they reject with the code `closed`. */
-  close(): void {
-    this.#isClosed = true
-    for (const call of this.#open) call.cancel(closedError())
-  }
-
-  async #call<Value>(
+  async #ask<Value>(
+    request: GatewayRequest,
     signal: AbortSignal | undefined,
-    run: (call: Cancellation) => Promise<Value>,
+    withinMs: number,
+    mayRetry: (error: TidegateError, attempt: number) => boolean,
   ): Promise<Value> {
-    if (this.#isClosed) throw closedError()
-    signal?.throwIfAborted()
-    const call = new Cancellation(signal)
-    this.#open.add(call)
+    const { pace } = this.#gateway
+    const { clock } = pace
+    const call = new Cancellation(this.#life, signal)
+    // The clock sees what a machine slept, the timer does not mind a clock that is set back.
+    const endsAt = clock.now() + withinMs
+    call.cancelAfter(clock, withinMs, silentError())
     try {
-      return await run(call)
+      call.signal.throwIfAborted()
+      for (let attempt = 0; ; attempt += 1) {
+        try {
+          return await this.#gateway.ask({ ...request, signal: call.signal }, readObject<Value>)
+        } catch (error) {
+          if (call.signal.aborted || !(error instanceof TidegateError)) throw error
+          const { code, retryable, retryAfterMs } = error
+          const isWorthIt = mayRetry(error, attempt) && retryable
+          const wait = delayMs(pace, attempt, retryAfterMs)
+          const isLate = clock.now() + wait >= endsAt
+          // A token that has expired was replaced already: its provider has no other.
+          if (isLate || !isWorthIt || code === 'token_expired') throw error
+          await call.wait(clock, wait)
+          if (clock.now() >= endsAt) throw error
+        }
+      }
     } finally {
-      this.#open.delete(call)
       call.end()
     }
   }
+}
 
-  async #publish(call: Cancellation, channel: string, body: string): Promise<Published> {
-    const { clock } = this.#pace
-    const { resendMsMax = resendMsMaxDefault } = this.#options
-    const startedAt = clock.now()
-    // The clock sees what a machine slept, the timer does not mind a clock that is set back.
-    let isLate = false
-    const stopTimer = clock.after(resendMsMax, () => {
-      isLate = true
-    })
-    const isOver = (delayMs = 0) => isLate || clock.now() - startedAt + delayMs >= resendMsMax
-    let mayBeMade = false
-    try {
-      for (let attempt = 0; ; attempt += 1) {
-        const answer = await this.#ask(call, { method: 'POST', path: 'publish', body })
-        if (answer.ok) return this.#published(channel, answer.body)
-        mayBeMade ||= !answer.isUndone
-        const mayResend = answer.retryable && (answer.isUndone || this.#isDurable(channel))
-        const delayMs = this.#delayMs(answer, attempt)
-        if (!mayResend || isOver(delayMs)) throw publishError(answer.error, mayBeMade)
-        await call.wait(clock, delayMs)
-        if (isOver()) throw publishError(answer.error, mayBeMade)
-      }
-    } finally {
-      stopTimer()
-    }
-  }
-
-  #published(channel: string, { offset }: Readonly<Record<string, unknown>>): Published {
-    const namespace = namespaceOf(channel)
-    if (typeof offset !== 'number') {
-      this.#durable.delete(namespace)
-      return {}
-    }
-    this.#durable.add(namespace)
-    return { offset }
-  }
-
-  #isDurable(channel: string): boolean {
-    return this.#options.isDurable?.(channel) ?? this.#durable.has(namespaceOf(channel))
-  }
-
-  async #history(call: Cancellation, path: string): Promise<HistoryPage> {
-    for (let attempt = 0; ; attempt += 1) {
-      const answer = await this.#ask(call, { method: 'GET', path })
-      if (answer.ok) return historyPage(answer.body)
-      if (!answer.retryable || attempt === historyRetriesMax) throw answer.error
-      await call.wait(this.#pace.clock, this.#delayMs(answer, attempt))
-    }
-  }
-
-  /** An expired token is replaced once: a provider that has no other is not asked in a circle. */
-  async #ask(call: Cancellation, request: Omit<HttpRequest, 'token'>): Promise<HttpAnswer> {
-    const first = await this.#askOnce(call, request)
-    if (first.ok || first.error.code !== 'token_expired') return first
-    const second = await this.#askOnce(call, request, first.token)
-    if (second.ok || second.error.code !== 'token_expired') return second
-    return { ...second, retryable: false }
-  }
-
-  async #askOnce(
-    call: Cancellation,
-    request: Omit<HttpRequest, 'token'>,
-    refused?: string,
-  ): Promise<HttpAnswer & { readonly token?: string }> {
-    const { url } = this.#options
-    const { clock } = this.#pace
-    let token: string
-    try {
-      token = await call.until(this.#options.token(refused))
-    } catch (error) {
-      if (call.signal.aborted) throw call.signal.reason
-      return tokenFailure(error)
-    }
-    const complete = { ...request, token }
-    const answer = await askGateway(url, complete, this.#send, clock, call.signal)
-    return { ...answer, token }
-  }
-
-  /** `Retry-After` is a floor, and coarse: chance keeps apart who was told the same second. */
-  #delayMs({ error: { retryAfterMs } }: HttpFailure, attempt: number): number {
-    const random = this.#pace.random()
-    if (retryAfterMs !== undefined) return retryAfterMs + random * backoffFirstMsMax
-    return backoffMs(Math.min(attempt, attemptMax), random)
-  }
+async function readObject<Value>(response: Response): Promise<Value> {
+  const body = await response.text()
+  if (body.startsWith('{') && body.endsWith('}')) return JSON.parse(body) as Value
+  const message = 'the answer is no JSON object'
+  throw new TidegateError('protocol_error', message, { retryable: true })
 }
 
 /** In browsers, `randomUUID` is there on secure pages only. */
 function randomKey(): string {
-  if ('randomUUID' in crypto) return crypto.randomUUID()
-  const bytes = (crypto as Crypto).getRandomValues(new Uint8Array(16))
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-function publishBody(channel: string, data: unknown, idempotencyKey: string): string {
-  let text: string | undefined
-  let cause: unknown
+function bodyOf(publication: object): string {
   try {
-    // Undefined for a function, a symbol, and undefined, whatever its type says.
-    text = JSON.stringify(data) as string | undefined
-  } catch (error) {
-    cause = error
+    return JSON.stringify(publication)
+  } catch (cause) {
+    throw new TidegateError('bad_request', 'data is no JSON', { cause })
   }
-  if (text === undefined) throw new TidegateError('bad_request', 'data is no JSON', { cause })
-  const head = JSON.stringify({ channel, idempotencyKey })
-  return `${head.slice(0, -1)},"data":${text}}`
 }
 
-/** @param mayBeMade the gateway may have taken this attempt, or one before */
-function publishError(error: TidegateError, mayBeMade: boolean): TidegateError {
-  if (!mayBeMade) return error
-  const message = `whether it was published is not known: ${error.message}`
-  return new TidegateError('publish_unanswered', message, { cause: error })
+/** Whether it is certain that the gateway did not do what was asked. */
+function isUndoneAfter({ code, status }: TidegateError): boolean {
+  if (undone.test(code)) return true
+  // A proxy's own 408 may stand for a body that the gateway has had all of.
+  if (status === 408) return code === 'request_timeout'
+  return status !== undefined && status < 500
 }
 
-function historyPage(body: Readonly<Record<string, unknown>>): HistoryPage {
-  const { epoch, publications, after } = body
-  const isPage =
-    typeof epoch === 'string' && Array.isArray(publications) && typeof after === 'number'
-  if (isPage) return body as unknown as HistoryPage
-  throw new TidegateError('protocol_error', 'the answer is no page of a history')
-}
-
-function tokenFailure(cause: unknown): HttpFailure {
-  const error = new TidegateError('token_unavailable', String(cause), { cause })
-  return { ok: false, error, retryable: true, isUndone: true }
-}
-
-function closedError(): TidegateError {
-  return new TidegateError('closed', 'the client was closed')
+function unanswered(cause: TidegateError): TidegateError {
+  const message = `whether it was published is not known: ${cause.message}`
+  return new TidegateError('publish_unanswered', message, { cause })
 }

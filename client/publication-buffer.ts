@@ -1,66 +1,105 @@
-/** Publications that wait for a reader who takes one after another: bounded, the oldest goes. */
+/** A loop over publications, and what waits for it meanwhile: bounded. */
 import type { TidegateError } from './tidegate-error.js'
 
-interface Waiting<Item> {
-  readonly resolve: (result: IteratorResult<Item, undefined>) => void
-  readonly reject: (error: TidegateError) => void
+/**
+ * What happens when a loop's buffer is full and one more comes:
+ * - `drop`: the oldest goes, and the channel hears a gap `slow_consumer` with its bounds
+ * - `latest`: the oldest goes, and nothing is said of it
+ * - `pause`: the subscription pauses, for all holders of the name, until half of the buffer has
+ *   been read, and goes on from where it was; on an ephemeral channel with a gap
+ */
+export type WhenFull = 'drop' | 'latest' | 'pause'
+
+export interface ReadOptions {
+  /** Publications that wait for the reader, 1 or more; 256 by default. */
+  readonly bufferMax?: number
+  /** `drop` by default. */
+  readonly whenFull?: WhenFull
+  /** Ends the loop. */
+  readonly signal?: AbortSignal
 }
 
-const done = { done: true, value: undefined } as const
+export interface BufferOwner<Item> {
+  /** The oldest went, to make room. */
+  dropped(item: Item): void
+  /** `isPaused` has changed. */
+  paced(): void
+}
 
-export class PublicationBuffer<Item> implements AsyncIterator<Item, undefined> {
+export class PublicationBuffer<Item> {
   readonly #max: number
-  readonly #onDropped: (item: Item) => void
-  readonly #onReturn: () => void
+  readonly #whenFull: WhenFull
+  readonly #owner: BufferOwner<Item>
   #items: Item[] = []
-  readonly #readers: Waiting<Item>[] = []
+  /** Who waits for one more. */
+  #wake: (() => void) | undefined
+  #isPaused = false
   /** Undefined: more may come. */
-  #end: { readonly error?: TidegateError } | undefined
+  #end: { readonly error: TidegateError | undefined } | undefined
 
-  /** `onReturn` runs when the reader leaves the loop before its end. */
-  constructor(max: number, onDropped: (item: Item) => void, onReturn: () => void) {
-    this.#max = max
-    this.#onDropped = onDropped
-    this.#onReturn = onReturn
+  constructor({ bufferMax = 256, whenFull = 'drop' }: ReadOptions, owner: BufferOwner<Item>) {
+    this.#max = Math.max(1, bufferMax)
+    this.#whenFull = whenFull
+    this.#owner = owner
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /** Whoever comes back for more has dealt with what he took. */
+  get isRead(): boolean {
+    return this.#wake !== undefined
   }
 
   push(item: Item): void {
     if (this.#end !== undefined) return
-    const reader = this.#readers.shift()
-    if (reader !== undefined) return reader.resolve({ done: false, value: item })
     this.#items.push(item)
-    if (this.#items.length > this.#max) this.#onDropped(this.#items.shift() as Item)
+    if (this.#items.length > this.#max && this.#whenFull !== 'pause') {
+      const oldest = this.#items.shift() as Item
+      if (this.#whenFull === 'drop') this.#owner.dropped(oldest)
+    }
+    this.#pace()
+    this.#goOn()
   }
 
   /** What waits is still read; with an error, it comes after that. */
   end(error?: TidegateError): void {
-    if (this.#end !== undefined) return
-    this.#end = error === undefined ? {} : { error }
-    for (const reader of this.#readers.splice(0)) this.#finish(reader)
+    this.#end ??= { error }
+    this.#goOn()
   }
 
-  next(): Promise<IteratorResult<Item, undefined>> {
-    const value = this.#items.shift()
-    if (value !== undefined) return Promise.resolve({ done: false, value })
-    return new Promise((resolve, reject) => {
-      const reader = { resolve, reject }
-      if (this.#end === undefined) this.#readers.push(reader)
-      else this.#finish(reader)
-    })
-  }
-
-  return(): Promise<IteratorResult<Item, undefined>> {
+  /** Nothing more is read. */
+  leave(): void {
     this.#items = []
     this.end()
-    this.#onReturn()
-    return Promise.resolve(done)
   }
 
-  /** An error is told once. */
-  #finish({ resolve, reject }: Waiting<Item>): void {
-    const error = this.#end?.error
-    this.#end = {}
-    if (error === undefined) resolve(done)
-    else reject(error)
+  async *read(): AsyncGenerator<Item, undefined> {
+    for (;;) {
+      while (this.#items.length > 0) {
+        const item = this.#items.shift() as Item
+        this.#pace()
+        yield item
+      }
+      if (this.#end !== undefined) break
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+    if (this.#end.error !== undefined) throw this.#end.error
+    return undefined
+  }
+
+  #goOn(): void {
+    this.#wake?.()
+    this.#wake = undefined
+  }
+
+  /** Not at every one that is read: to pause has its price. */
+  #pace(): void {
+    const count = this.#items.length
+    const isPaused = this.#isPaused ? count > this.#max / 2 : count >= this.#max
+    if (isPaused === this.#isPaused || this.#whenFull !== 'pause') return
+    this.#isPaused = isPaused
+    this.#owner.paced()
   }
 }

@@ -1,7 +1,7 @@
 /** When a client comes back: by jittered backoff, and not before the server's word. */
 import { backoffFirstMsMax, backoffMs } from '../shared/backoff.js'
 import type { Clock } from './clock.js'
-import type { ClosedEvent } from './transport.js'
+import type { Refusal } from './tidegate-error.js'
 
 /** Time and chance, injected. */
 export interface Pace {
@@ -12,7 +12,17 @@ export interface Pace {
 
 /** A connection that lived this long was a good one: the next failure is a first one again. */
 const goodAfterMs = 10_000
-const failuresMax = 16
+/** The wait does not grow beyond this attempt. */
+const attemptMax = 16
+
+/**
+ * `Retry-After` is a floor, and coarse: without chance all who were told the same second would come
+ * together.
+ */
+export function delayMs({ random }: Pace, attempt: number, retryAfterMs?: number): number {
+  if (retryAfterMs !== undefined) return retryAfterMs + random() * backoffFirstMsMax
+  return backoffMs(Math.min(attempt, attemptMax), random())
+}
 
 export class ReconnectPace {
   readonly #pace: Pace
@@ -37,16 +47,13 @@ export class ReconnectPace {
   }
 
   /** How long to wait after this end. Asked once for each. */
-  nextDelayMs({ code, retryAfterMs }: Pick<ClosedEvent, 'code' | 'retryAfterMs'>): number {
-    const { clock, random } = this.#pace
+  nextDelayMs({ code, retryAfterMs }: Refusal): number {
+    const { clock } = this.#pace
     const wasGood = this.#welcomedAt !== undefined && clock.now() - this.#welcomedAt >= goodAfterMs
-    if (wasGood) this.#failures = 0
-    const attempt = this.#failures
-    this.#failures = Math.min(attempt + 1, failuresMax)
+    const attempt = wasGood ? 0 : this.#failures
+    this.#failures = attempt + 1
     // A token that ran out is in nobody's way: a new one may be shown at once, but not in a circle.
     if (code === 'token_expired' && attempt === 0) return 0
-    if (retryAfterMs === undefined) return backoffMs(attempt, random())
-    // Seconds are coarse: without chance all who were told the same second would come together.
-    return retryAfterMs + random() * backoffFirstMsMax
+    return delayMs(this.#pace, attempt, retryAfterMs)
   }
 }

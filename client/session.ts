@@ -1,16 +1,14 @@
 /** One connection for all channels that are wanted, by the transport that works. */
-import { decodeCursor, type Cursor } from '../shared/cursor.js'
-import { positionInCursor } from '../shared/cursor-positions.js'
-import { moveTo, progressFrom } from './progress.js'
-import { ReconnectPace, type Pace } from './reconnect-pace.js'
+import type { Gateway } from './gateway.js'
 import type { Probe } from './probe.js'
+import { Progress } from './progress.js'
+import { ReconnectPace } from './reconnect-pace.js'
+import type { Refusal } from './tidegate-error.js'
 import { TransportChoice } from './transport-choice.js'
 import type {
   ClosedEvent,
   Connection,
   ConnectionEvent,
-  ConnectionRequest,
-  Progress,
   Transport,
   TransportName,
 } from './transport.js'
@@ -31,14 +29,11 @@ export type SessionState =
   | { readonly type: 'closed'; readonly code: string; readonly message: string }
 
 export interface SessionOptions {
-  readonly url: string
-  readonly token: () => Promise<string>
+  readonly gateway: Gateway
   /** Tried in this order. */
   readonly transports: readonly Transport[]
-  readonly last?: number
-  readonly cursor?: string
+  readonly last?: number | undefined
   readonly probe: Probe
-  readonly pace: Pace
 }
 
 export interface SessionListener {
@@ -50,67 +45,67 @@ export interface SessionListener {
 const wakeSpreadMs = 1_000
 const wakeSpacingMs = 5_000
 /** What ends a connection that the way there may be to blame for. */
-const codesOfTheWay: ReadonlySet<string> = new Set(['connection_lost', 'connection_silent'])
+const ofTheWay = /^connection_/
 
 export class Session {
+  readonly progress: Progress = new Progress()
   readonly #options: SessionOptions
   readonly #listener: SessionListener
   readonly #choice: TransportChoice
   readonly #reconnect: ReconnectPace
-  readonly #progress: Progress
-  /** What the cursor that was given covers, of channels that have not been taken yet. */
-  readonly #start: Cursor | undefined
-  readonly #started = new Set<string>()
   #channels: readonly string[] = []
+  /** Not wanted for a while: they keep their places. */
+  #paused: ReadonlySet<string> = new Set()
   #state: SessionState = { type: 'idle' }
   #connection: Connection | undefined
-  #cursor: string | undefined
-  /** A channel goes on from further back than the connection before knew. */
-  #isCursorPart = false
+  /** Takes over when it is ready: there is no moment without a connection. */
+  #successor: Connection | undefined
   /** Of a wait that the server did not ask for, which may be cut short. */
   #canWake = false
   #wokenAt = -Infinity
   #cancel: () => void = () => undefined
 
   constructor(options: SessionOptions, listener: SessionListener) {
+    const { pace } = options.gateway
     this.#options = options
     this.#listener = listener
-    this.#choice = new TransportChoice(options.transports, options.pace.clock)
-    this.#reconnect = new ReconnectPace(options.pace)
-    this.#cursor = options.cursor
-    this.#progress = progressFrom(undefined, [])
-    this.#start = options.cursor === undefined ? undefined : decodeCursor(options.cursor)
+    this.#choice = new TransportChoice(options.transports, pace.clock)
+    this.#reconnect = new ReconnectPace(pace)
   }
 
   get state(): SessionState {
     return this.#state
   }
 
-  /** Where a connection would go on: what a page keeps for when it is opened again. */
-  get cursor(): string | undefined {
-    return this.#connection === undefined ? this.#cursor : this.#connection.cursor
-  }
-
-  /** The channels that are wanted from now on. */
-  update(channels: readonly string[]): void {
+  /**
+   * The channels that are wanted from now on. What is neither wanted nor paused is forgotten: if it
+   * is wanted again, it begins anew.
+   */
+  update(channels: readonly string[], paused: ReadonlySet<string> = new Set()): void {
     if (this.#state.type === 'closed') return
     const [before, wanted] = [new Set(this.#channels), new Set(channels)]
-    const gone = this.#channels.filter((name) => !wanted.has(name))
-    const added = channels.filter((name) => !before.has(name))
-    if (gone.length === 0 && added.length === 0) return
-    this.#forget(gone)
-    this.#resume(added)
+    for (const name of [...before, ...this.#paused]) {
+      if (!wanted.has(name) && !paused.has(name)) this.progress.forget(name)
+    }
     this.#channels = channels
+    this.#paused = paused
+    if (wanted.size === before.size && channels.every((name) => before.has(name))) return
     if (this.#state.type === 'idle') return this.#open()
     // While it waits, or asks by HTTP, they are only noted.
     if (this.#connection === undefined) return
-    if (channels.length === 0) return this.#rest()
-    if (!this.#connection.update(channels)) this.#reopen()
+    const isOver = channels.length + paused.size === 0
+    // A successor that cannot follow is not waited for: a new connection is one as well.
+    if (isOver || !this.#connection.update(channels)) return this.#open()
+    this.#successor?.update(channels)
   }
 
-  /** The network is back, or somebody looks: no reason to wait much longer. */
-  wake(): void {
-    const { clock, random } = this.#options.pace
+  /**
+   * The network is back, or somebody looks: no reason to wait much longer.
+   * @param isSuspect the connection may be gone without a word
+   */
+  wake(isSuspect: boolean): void {
+    const { clock, random } = this.#options.gateway.pace
+    if (isSuspect && this.#state.type === 'connected') this.#connection?.check()
     if (!this.#canWake || clock.now() - this.#wokenAt < wakeSpacingMs) return
     this.#wokenAt = clock.now()
     this.#cancel()
@@ -118,79 +113,93 @@ export class Session {
   }
 
   close(): void {
-    this.#end({ code: 'closed', message: 'it was closed' })
-  }
-
-  /** If they are taken again, they begin anew. */
-  #forget(names: readonly string[]): void {
-    if (names.length === 0) return
-    const { positions, chain } = this.#progress
-    const isAway = this.#connection === undefined
-    if (isAway && this.#cursor !== undefined) moveTo(this.#progress, this.#cursor, this.#channels)
-    for (const name of names) {
-      positions.forget(name)
-      chain.forget(name)
-    }
-    if (isAway) this.#cursor = positions.cursor
-  }
-
-  /** What the cursor that was given knows of a channel counts when it is taken first. */
-  #resume(names: readonly string[]): void {
-    for (const name of names) {
-      if (this.#start === undefined || this.#started.has(name)) continue
-      this.#started.add(name)
-      const position = positionInCursor(this.#start, name)
-      if (position === undefined) continue
-      this.#progress.positions.resume(name, position)
-      this.#isCursorPart ||= this.#cursor !== this.#options.cursor || this.#connection !== undefined
-    }
+    this.#end({ code: 'closed', message: 'the client was closed' })
   }
 
   #open(): void {
-    this.#cancel()
-    this.#canWake = false
+    this.#leave()
     if (this.#channels.length === 0) return this.#become({ type: 'idle' })
-    const { transports, ...options } = this.#options
     const transport = this.#choice.current()
-    if (this.#cursor !== undefined) moveTo(this.#progress, this.#cursor, this.#channels)
-    if (this.#isCursorPart) this.#cursor = this.#progress.positions.cursor
-    this.#isCursorPart = false
-    const cursor = this.#cursor
-    const request: ConnectionRequest = {
-      ...{ url: options.url, token: options.token, channels: this.#channels },
-      ...(options.last !== undefined && { last: options.last }),
-      ...(cursor !== undefined && { cursor }),
-      progress: this.#progress,
-    }
     this.#reconnect.opens()
+    this.#connection = this.#connect(transport, false)
+    this.#become({ type: 'connecting', transport: transport.name })
+  }
+
+  #connect(transport: Transport, isSuccessor: boolean): Connection {
+    const { gateway, last } = this.#options
+    const request = {
+      ...{ gateway, channels: this.#channels, progress: this.progress, isSuccessor },
+      ...(last !== undefined && { last }),
+    }
     const connection: Connection = transport.open(request, (event) => {
       if (connection === this.#connection) this.#hear(event, transport)
+      else if (connection === this.#successor) this.#hearSuccessor(event, transport)
     })
-    this.#connection = connection
-    this.#become({ type: 'connecting', transport: transport.name })
+    return connection
   }
 
   #hear(event: ConnectionEvent, transport: Transport): void {
     if (event.type === 'closed') return this.#lose(event, transport)
-    if (event.type === 'welcome') {
-      this.#reconnect.welcomed()
-      this.#choice.works(transport)
-      this.#become({ type: 'connected', transport: transport.name })
-    }
-    // An event stream comes back by itself, and is welcomed again.
-    if (event.type === 'problem' && event.code === 'connection_lost') {
-      this.#become({ type: 'connecting', transport: transport.name })
-    }
-    if (this.#connection !== undefined) this.#listener.event(event)
+    if (event.type === 'welcome') this.#greet(transport)
+    if (event.type === 'reconnect') this.#succeedIn(event.afterMs)
+    this.#listener.event(event)
+  }
+
+  #greet(transport: Transport): void {
+    this.#reconnect.welcomed()
+    this.#choice.works(transport)
+    this.#become({ type: 'connected', transport: transport.name })
+  }
+
+  /** The slot that the server gave: another client has another. */
+  #succeedIn(afterMs: number): void {
+    this.#cancel()
+    this.#cancel = this.#options.gateway.pace.clock.after(afterMs, () => {
+      this.#successor ??= this.#connect(this.#choice.current(), true)
+    })
+  }
+
+  /** Both are heard: what comes by both comes once, except where nothing tells that. */
+  #hearSuccessor(event: ConnectionEvent, transport: Transport): void {
+    if (event.type === 'closed') return void (this.#successor = undefined)
+    if (event.type === 'ready') return this.#takeOver(transport)
+    if (event.type === 'publication' && event.publication.offset === undefined) return
+    if (event.type !== 'welcome') this.#listener.event(event)
+  }
+
+  #takeOver(transport: Transport): void {
+    const old = this.#connection
+    this.#connection = this.#successor
+    this.#successor = undefined
+    old?.close()
+    this.#reconnect.opens()
+    this.#greet(transport)
   }
 
   #lose(event: ClosedEvent, transport: Transport): void {
+    const successor = this.#successor
+    this.#successor = undefined
     this.#leave()
+    if (successor !== undefined) {
+      this.#connection = successor
+      return this.#become({ type: 'connecting', transport: transport.name })
+    }
     if (event.code === 'ended') return this.#become({ type: 'idle' })
+    if (event.code.startsWith('token_')) this.#options.gateway.credentials.refuse()
+    if (event.code === 'bad_request' && this.#loseAll()) return this.#wait(event)
     if (!event.retryable) return this.#end(event)
-    const mayBeTheWay = !this.#reconnect.wasWelcomed && codesOfTheWay.has(event.code)
+    const mayBeTheWay = !this.#reconnect.wasWelcomed && ofTheWay.test(event.code)
     if (mayBeTheWay && this.#choice.canPassOver(transport)) void this.#ask(event, transport)
     else this.#wait(event)
+  }
+
+  /** What another version wrote may be unreadable. To begin anew is better than to stop. */
+  #loseAll(): boolean {
+    const names = this.progress.forgetPlaces()
+    for (const channel of names) {
+      this.#listener.event({ type: 'gap', channel, reason: 'cursor_expired' })
+    }
+    return names.length > 0
   }
 
   /** Is it the transport, or the gateway? HTTP tells. */
@@ -201,34 +210,21 @@ export class Session {
     if (isOver) return
     if (answer === 'works') this.#choice.failed(transport)
     else this.#choice.excuse(transport)
-    if (typeof answer !== 'object') return this.#wait(event)
-    if (answer.retryable) this.#wait(answer)
-    else this.#end(answer)
+    const refusal = typeof answer === 'object' ? answer : event
+    if (refusal.retryable) this.#wait(refusal)
+    else this.#end(refusal)
   }
 
-  #wait(event: Omit<ClosedEvent, 'type'>): void {
-    const { clock } = this.#options.pace
-    const delayMs = this.#reconnect.nextDelayMs(event)
+  #wait(refusal: Refusal): void {
+    const { clock } = this.#options.gateway.pace
+    const delayMs = this.#reconnect.nextDelayMs(refusal)
     this.#cancel = clock.after(delayMs, () => this.#open())
-    this.#canWake = event.retryAfterMs === undefined
-    const { code, message } = event
+    this.#canWake = refusal.retryAfterMs === undefined
+    const { code, message } = refusal
     this.#become({ type: 'waiting', code, message, until: clock.now() + delayMs })
   }
 
-  /** The same transport with other channels: it goes on from where it was. */
-  #reopen(): void {
-    this.#leave()
-    this.#open()
-  }
-
-  /** Nobody holds anything: what is taken again begins anew. */
-  #rest(): void {
-    this.#leave()
-    this.#cursor = undefined
-    this.#become({ type: 'idle' })
-  }
-
-  #end({ code, message }: { readonly code: string; readonly message: string }): void {
+  #end({ code, message }: Pick<Refusal, 'code' | 'message'>): void {
     if (this.#state.type === 'closed') return
     this.#leave()
     this.#become({ type: 'closed', code, message })
@@ -237,11 +233,9 @@ export class Session {
   #leave(): void {
     this.#cancel()
     this.#canWake = false
-    const connection = this.#connection
-    if (connection === undefined) return
-    this.#cursor = connection.cursor
-    this.#connection = undefined
-    connection.close()
+    const open = [this.#connection, this.#successor]
+    this.#connection = this.#successor = undefined
+    for (const connection of open) connection?.close()
   }
 
   #become(state: SessionState): void {

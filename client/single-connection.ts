@@ -1,32 +1,37 @@
 /** What every connection promises: each once, no loss in silence, and nothing after `closed`. */
-import type { Link } from './chain.js'
-import { progressFrom } from './progress.js'
+import { Cancellation } from './cancellation.js'
+import type { Refusal } from './tidegate-error.js'
 import type {
   ClosedEvent,
   Connection,
   ConnectionEvent,
   ConnectionRequest,
   GapEvent,
-  Progress,
   Publication,
 } from './transport.js'
 
+/** A socket or stream that opens may be held back by what stands before it: this is not long. */
+export const welcomeMsMax = 10_000
+/** Who is asked whether he is there answers within this. */
+const answerWithinMs = 5_000
+
 export abstract class SingleConnection implements Connection {
-  abstract readonly cursor: string | undefined
-  protected readonly progress: Progress
   protected readonly request: ConnectionRequest
+  /** Over when the connection is. */
+  protected readonly life: Cancellation = new Cancellation()
   readonly #onEvent: (event: ConnectionEvent) => void
   readonly #ended = new Set<string>()
-  #isClosed = false
+  #heardAt = 0
+  #silenceMsMax = 0
+  #cancelSilence: () => void = () => undefined
 
   constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void) {
     this.request = request
     this.#onEvent = onEvent
-    this.progress = request.progress ?? progressFrom(request.cursor, request.channels)
   }
 
   get isClosed(): boolean {
-    return this.#isClosed
+    return this.life.signal.aborted
   }
 
   /** Most transports name their channels in the request. */
@@ -34,9 +39,16 @@ export abstract class SingleConnection implements Connection {
     return false
   }
 
+  check(): void {
+    const { clock } = this.request.gateway.pace
+    this.#heardAt = Math.min(this.#heardAt, clock.now() + answerWithinMs - this.#silenceMsMax)
+    this.#watch()
+  }
+
   close(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
+    if (this.isClosed) return
+    this.life.cancel(undefined)
+    this.#cancelSilence()
     this.release()
   }
 
@@ -44,35 +56,53 @@ export abstract class SingleConnection implements Connection {
   protected abstract release(): void
 
   protected emit(event: Exclude<ConnectionEvent, ClosedEvent>): void {
-    if (!this.#isClosed) this.#onEvent(event)
+    if (!this.isClosed) this.#onEvent(event)
   }
 
-  protected end(event: Omit<ClosedEvent, 'type'>): void {
-    if (this.#isClosed) return
+  protected end({ code, message, retryable, retryAfterMs }: Refusal): void {
+    if (this.isClosed) return
     this.close()
-    this.#onEvent({ type: 'closed', ...event })
+    this.#onEvent({ type: 'closed', code, message, retryable, retryAfterMs })
   }
 
-  /** How it follows what came before. If it is broken, the connection is over. */
-  protected linkOf(publication: Publication): Link {
-    const link = this.progress.chain.check(publication)
-    if (link !== 'broken') return link
+  /** What cannot be gone on with, but may be after coming back. */
+  protected fail(code: string, message: string): void {
+    this.end({ code, message, retryable: true })
+  }
+
+  protected heard(): void {
+    this.#heardAt = this.request.gateway.pace.clock.now()
+  }
+
+  /** A peer that vanished without a word is noticed by what does not come. */
+  protected watchSilence(silenceMsMax: number): void {
+    this.heard()
+    this.#silenceMsMax = silenceMsMax
+    this.#watch()
+  }
+
+  /** Of an ephemeral channel, what came while there was no connection. */
+  protected missed(channel: string): void {
+    if (this.request.isSuccessor) return
+    this.lose({ type: 'gap', channel, reason: 'not_subscribed' })
+  }
+
+  /** A duplicate is not heard. False: something is missing, and the connection is over. */
+  protected take(publication: Publication): boolean {
+    const link = this.request.progress.take(publication)
     const { channel, offset } = publication
-    const message = `something before offset ${offset} of ${channel} has not come`
-    // Coming back brings it, from the position before it.
-    this.end({ code: 'chain_broken', message, retryable: true })
-    return link
-  }
-
-  /** A duplicate is not heard. */
-  protected take(publication: Publication): void {
-    if (!this.progress.chain.add(publication)) return
-    this.#ended.delete(publication.channel)
-    this.emit({ type: 'publication', publication })
+    if (link === 'next') {
+      this.#ended.delete(channel)
+      this.emit({ type: 'publication', publication })
+    } else if (link === 'broken') {
+      // Coming back brings it, from the place before it.
+      this.fail('chain_broken', `something before offset ${offset} of ${channel} has not come`)
+    }
+    return link !== 'broken'
   }
 
   protected lose(gap: GapEvent): void {
-    this.progress.chain.gap(gap)
+    this.request.progress.gap(gap)
     this.emit(gap)
   }
 
@@ -83,41 +113,25 @@ export abstract class SingleConnection implements Connection {
     this.emit({ type: 'ended', channel })
   }
 
-  /** Not if there are none: who took the last one away may add others. */
-  protected haveEnded(names: readonly string[]): boolean {
-    return names.length > 0 && names.every((name) => this.#ended.has(name))
-  }
-
-  /** A later subscription of this name is a new one, and nothing of this one counts for it. */
-  protected forget(name: string): void {
-    this.progress.positions.forget(name)
-    this.progress.chain.forget(name)
+  /** A later subscription of this name is a new one. */
+  protected forgetEnd(name: string): void {
     this.#ended.delete(name)
   }
 
-  /** All have: there is nothing to come back for. */
+  /** If all have, there is nothing to come back for. Not if there are none: others may come. */
+  protected endIfAllHave(names: readonly string[]): void {
+    if (names.length > 0 && names.every((name) => this.#ended.has(name))) this.endAll()
+  }
+
   protected endAll(): void {
     this.end({ code: 'ended', message: 'all channels have ended', retryable: false })
   }
 
-  /** What cannot be read was not written by a gateway: a fresh connection may fare better. */
-  protected parse(text: string): unknown {
-    try {
-      return JSON.parse(text)
-    } catch (error) {
-      this.end({ code: 'protocol_error', message: String(error), retryable: true })
-      return undefined
-    }
-  }
-
-  /** Undefined if the connection ended meanwhile, or ends now because there is no token. */
-  protected async fetchToken(): Promise<string | undefined> {
-    try {
-      const token = await this.request.token()
-      return this.#isClosed ? undefined : token
-    } catch (error) {
-      this.end({ code: 'token_unavailable', message: String(error), retryable: true })
-      return undefined
-    }
+  #watch(): void {
+    const { clock } = this.request.gateway.pace
+    this.#cancelSilence()
+    const leftMs = this.#heardAt + this.#silenceMsMax - clock.now()
+    if (leftMs > 0) this.#cancelSilence = clock.after(leftMs, () => this.#watch())
+    else this.fail('connection_silent', 'nothing is heard')
   }
 }

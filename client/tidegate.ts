@@ -1,8 +1,9 @@
 /** The client SDK: one object that stays connected, whatever the network lets through. */
-import { decodeCursor } from '../shared/cursor.js'
 import { Channel, type ChannelEvent } from './channel.js'
+import type { TokenProvider } from './credentials.js'
 import { Emitter } from './emitter.js'
 import { EventStreamTransport } from './event-stream-transport.js'
+import { Gateway } from './gateway.js'
 import {
   HttpCalls,
   type HistoryOptions,
@@ -11,40 +12,36 @@ import {
   type PublishOptions,
 } from './http-calls.js'
 import { LongPollTransport } from './long-poll-transport.js'
-import { onWakeUp } from './wake-up.js'
 import { onAbort } from './on-abort.js'
-import { httpProbe } from './probe.js'
+import type { Positions } from './position-store.js'
+import { probe } from './probe.js'
 import type { Pace } from './reconnect-pace.js'
 import { Session, type SessionState } from './session.js'
-import { sharedToken } from './shared-token.js'
 import { systemClock } from './system-clock.js'
 import { TidegateError } from './tidegate-error.js'
-import type {
-  ConnectionEvent,
-  ClosedEvent,
-  ProblemEvent,
-  Transport,
-  WireEvent,
-} from './transport.js'
+import type { ClosedEvent, ConnectionEvent, ProblemEvent, Transport } from './transport.js'
+import { onWakeUp } from './wake-up.js'
 import { WebSocketTransport } from './websocket-transport.js'
 
 export interface TidegateOptions {
   /**
-   * Asked for a JWT when a connection opens and when one is about to expire, once at a time. If it
-   * fails it is asked again, in backoff.
+   * Asked for a JWT when the first connection opens and when one is about to expire, once at a
+   * time. If it fails it is asked again, in backoff.
    */
-  readonly token: () => Promise<string> | string
+  readonly token: TokenProvider
   /** Tried in this order. Default: WebSocket, event stream, long-poll, as the platform has them. */
   readonly transports?: readonly Transport[]
   /** Each durable channel begins with so many of its newest, 1 to 1,000. Default: none. */
   readonly last?: number
   /**
-   * Where an earlier client was: `Tidegate.cursor`. Channels that it covers go on from there, when
-   * they are taken first. One that cannot be read counts as none.
+   * Keeps where this client is, so that a page that is opened again goes on: `localPositions(key)`,
+   * `memoryPositions()`, or `new Positions(store)`. Default: nothing is kept.
    */
-  readonly cursor?: string
+  readonly positions?: Positions
   /** Ends it, as `close()` does. */
   readonly signal?: AbortSignal
+  /** By default the platform's. */
+  readonly fetch?: typeof fetch
   /** Time and chance, for tests. */
   readonly pace?: Pace
 }
@@ -55,53 +52,60 @@ export interface StateEvent {
   readonly state: SessionState
 }
 
-export type TidegateEvent = StateEvent | ProblemEvent | WireEvent
+/** What is heard of the connection as a whole; a channel has events of its own. */
+export type TidegateEvent = StateEvent | ProblemEvent
+
+const saveEveryMs = 1_000
 
 export class Tidegate {
   readonly #emitter = new Emitter<TidegateEvent>()
   readonly #holders = new Map<string, Set<Channel>>()
   readonly #session: Session
   readonly #calls: HttpCalls
-  readonly #stopListening: () => void
-  readonly #forgetSignal: () => void
+  readonly #pace: Pace
+  readonly #positions: Positions | undefined
+  readonly #isLoaded: Promise<void>
+  readonly #life = new AbortController()
   /** By name, the last that was said of the subscription: for holders that come later. */
   readonly #said = new Map<string, ChannelEvent>()
   #error: TidegateError | undefined
   #isUpdatePlanned = false
+  #cancelSave: (() => void) | undefined
 
-  /** @param url the gateway's address: `https://rt.example.com` */
+  /**
+   * Opens nothing before the first channel is taken.
+   * @param url the gateway's address: `https://rt.example.com`; it throws for one that is none
+   */
   constructor(url: string | URL, options: TidegateOptions) {
-    const { last, signal } = options
-    const cursor = readable(options.cursor)
+    const { last, positions, signal, transports } = options
     const pace = options.pace ?? { clock: systemClock, random: Math.random }
-    const token = sharedToken(options.token, pace.clock)
-    // It throws here what would throw at each attempt.
-    const base = new URL(url).href
+    // The platform's wants to be called as what it is.
+    const send = options.fetch ?? ((input, init) => fetch(input, init))
+    const gateway = new Gateway(url, options.token, pace, send)
+    this.#pace = pace
     this.#session = new Session(
       {
-        ...{ url: base, token, pace },
-        transports: options.transports ?? platformTransports(),
-        probe: httpProbe({ url: base, token, clock: pace.clock }),
-        ...(last !== undefined && { last }),
-        ...(cursor !== undefined && { cursor }),
+        ...{ gateway, last, transports: transports ?? platformTransports() },
+        probe: (channels) => probe(gateway, channels),
       },
       { event: (event) => this.#hear(event), state: (state) => this.#become(state) },
     )
-    this.#calls = new HttpCalls({ url: base, token, pace })
-    this.#stopListening = onWakeUp(() => this.#session.wake())
-    this.#forgetSignal = onAbort(signal, () => this.close())
+    const { progress } = this.#session
+    const life = this.#life.signal
+    this.#calls = new HttpCalls(gateway, life, (channel) => progress.isDurable(channel))
+    this.#positions = positions
+    this.#isLoaded = Promise.resolve(positions?.load())
+    onWakeUp(pace.clock, life, (isSuspect) => this.#session.wake(isSuspect))
+    // A page that is left, or put away, may not come back to itself.
+    globalThis.addEventListener?.('pagehide', () => this.#save(), { signal: life })
+    life.addEventListener(
+      'abort',
+      onAbort(signal, () => this.close()),
+    )
   }
 
   get state(): SessionState {
     return this.#session.state
-  }
-
-  /**
-   * Where this client is in its durable channels, for one that is made later, in another page or by
-   * another transport. Undefined: nowhere, or in more channels than a cursor has room for (100).
-   */
-  get cursor(): string | undefined {
-    return this.#session.cursor
   }
 
   /** Returns what takes the listener away. */
@@ -115,9 +119,14 @@ export class Tidegate {
   /**
    * Subscribes to a channel, or to a pattern such as `orders.*`, for as long as it is held. Holders
    * of the same name share one subscription; whoever comes later hears what comes from then on.
+   * @param options `signal` ends it, as `Channel.close` does
    */
-  channel<Data = unknown>(name: string, { signal }: { signal?: AbortSignal } = {}): Channel<Data> {
-    const holder = new Channel<Data>(name, (each) => this.#release(each as Channel), signal)
+  channel<Data = unknown>(name: string, options: { signal?: AbortSignal } = {}): Channel<Data> {
+    const owner = {
+      released: (each: Channel) => this.#release(each),
+      paced: () => this.#update(),
+    }
+    const holder = new Channel<Data>(name, owner, options.signal)
     if (this.state.type === 'closed') holder.finish(this.#error)
     if (this.state.type === 'closed' || holder.isClosed) return holder
     let holders = this.#holders.get(name)
@@ -131,12 +140,25 @@ export class Tidegate {
     return holder
   }
 
-  /** See `HttpCalls.publish`. It needs no connection, and does not wait for one. */
+  /**
+   * Publishes `data`, anything that `JSON.stringify` takes, in a channel. It needs no connection,
+   * and does not wait for one. On a durable channel it is sent again, with backoff and one key,
+   * until it is answered: then the history holds it, once. On any other it is sent again only after
+   * refusals that say that it was not made.
+   *
+   * Rejects with a `TidegateError`: the refusal's code if it was not published for certain;
+   * `publish_unanswered` if that is not known, with the last failure as `cause`; `bad_request` for
+   * data that is no JSON; `token_unavailable`; `closed`. Rejects with the signal's reason at abort.
+   */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published> {
     return this.#calls.publish(channel, data, options)
   }
 
-  /** See `HttpCalls.history`. */
+  /**
+   * Reads one page of what a durable channel keeps. Tried again up to 3 times after failures that
+   * pass. Rejects with a `TidegateError`: the refusal's code (`bad_request`, too, for an ephemeral
+   * channel), or that of the last failure; `closed`. Rejects with the signal's reason at abort.
+   */
   history(channel: string, options?: HistoryOptions): Promise<HistoryPage> {
     return this.#calls.history(channel, options)
   }
@@ -144,49 +166,55 @@ export class Tidegate {
   /** Ends everything: channels, loops, calls, the connection. */
   close(): void {
     this.#session.close()
-    this.#calls.close()
+  }
+
+  /** `using`: as `close()`, where the runtime knows it. */
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   /** All channels that are taken in the same turn are subscribed together. */
   #updateSoon(): void {
     if (this.#isUpdatePlanned) return
     this.#isUpdatePlanned = true
-    queueMicrotask(() => {
+    void this.#isLoaded.then(() => {
       this.#isUpdatePlanned = false
-      this.#session.update([...this.#holders.keys()])
+      this.#update()
     })
+  }
+
+  #update(): void {
+    const wanted: string[] = []
+    const paused = new Set<string>()
+    for (const [name, holders] of this.#holders) {
+      this.#positions?.resume(name, this.#session.progress)
+      if ([...holders].some((holder) => holder.isPaused)) paused.add(name)
+      else wanted.push(name)
+    }
+    this.#session.update(wanted, paused)
   }
 
   #release(holder: Channel): void {
     const holders = this.#holders.get(holder.name)
-    if (holders?.delete(holder) !== true || holders.size > 0) return
-    this.#holders.delete(holder.name)
-    this.#said.delete(holder.name)
+    if (holders?.delete(holder) !== true) return
+    if (holders.size === 0) {
+      this.#holders.delete(holder.name)
+      this.#said.delete(holder.name)
+    }
     this.#updateSoon()
   }
 
   #hear(event: Exclude<ConnectionEvent, ClosedEvent>): void {
-    switch (event.type) {
-      case 'welcome':
-        for (const channel of event.subscriptions) {
-          this.#tell(channel, { type: 'subscribed', channel })
-        }
-        return
-      case 'wire':
-        return this.#emitter.emit(event)
-      case 'publication': {
-        const { channel, pattern = channel } = event.publication
-        return this.#tell(pattern, event as ChannelEvent)
-      }
-      case 'problem':
-        if (event.channel === undefined) return this.#emitter.emit(event)
-        return this.#tell(event.channel, event)
-      case 'subscribed':
-      case 'gap':
-      case 'recovered':
-      case 'ended':
-        return this.#tell(event.channel, event)
-    }
+    this.#cancelSave ??= this.#pace.clock.after(saveEveryMs, () => this.#save())
+    if (event.type === 'welcome') {
+      for (const channel of event.subscriptions)
+        this.#tell(channel, { type: 'subscribed', channel })
+    } else if (event.type === 'publication') {
+      const { channel, pattern = channel } = event.publication
+      this.#tell(pattern, event as ChannelEvent)
+    } else if ('channel' in event && event.channel !== undefined) {
+      this.#tell(event.channel, event as ChannelEvent)
+    } else if (event.type === 'problem') this.#emitter.emit(event)
   }
 
   #tell(name: string, event: ChannelEvent): void {
@@ -198,9 +226,9 @@ export class Tidegate {
 
   #become(state: SessionState): void {
     if (state.type === 'closed') {
-      this.#stopListening()
+      this.#save()
       const { code, message } = state
-      this.#forgetSignal?.()
+      this.#life.abort(new TidegateError(code, message))
       const error = code === 'closed' ? undefined : new TidegateError(code, message)
       this.#error = error
       const holders = [...this.#holders.values()].flatMap((each) => [...each])
@@ -209,6 +237,14 @@ export class Tidegate {
     }
     this.#emitter.emit({ type: 'state', state })
   }
+
+  #save(): void {
+    this.#cancelSave?.()
+    this.#cancelSave = undefined
+    this.#positions?.save(this.#holders.keys(), this.#session.progress, (name) =>
+      [...(this.#holders.get(name) ?? [])].every((holder) => holder.isRead),
+    )
+  }
 }
 
 /** Of a subscription as a whole: whoever comes later wants to know. */
@@ -216,16 +252,11 @@ function isLasting({ type }: ChannelEvent): boolean {
   return type === 'subscribed' || type === 'ended' || type === 'problem'
 }
 
-/** One that cannot be read, say an empty one, is none: it says nothing of where anybody was. */
-function readable(cursor: string | undefined): string | undefined {
-  return cursor === undefined || decodeCursor(cursor) === undefined ? undefined : cursor
-}
-
 /** What the platform has no means for is left out; `fetch` is everywhere. */
 function platformTransports(): readonly Transport[] {
   return [
     ...('WebSocket' in globalThis ? [new WebSocketTransport()] : []),
-    ...('EventSource' in globalThis ? [new EventStreamTransport()] : []),
+    new EventStreamTransport(),
     new LongPollTransport(),
   ]
 }

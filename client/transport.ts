@@ -1,7 +1,9 @@
 /** One way to the gateway: what each transport implements, and what is heard from it. */
+import type { GapReason } from '../shared/codes.js'
 import type { GapFrame, PublicationFrame } from '../shared/frames.js'
-import type { Chain } from './chain.js'
-import type { Positions } from './positions.js'
+import type { Gateway } from './gateway.js'
+import type { Progress } from './progress.js'
+import type { Refusal } from './tidegate-error.js'
 
 export type TransportName = 'websocket' | 'event-stream' | 'long-poll' | 'short-poll'
 
@@ -12,32 +14,24 @@ export interface Transport {
 }
 
 export interface ConnectionRequest {
-  /** The gateway's address: `https://rt.example.com`. */
-  readonly url: string
-  /** Asked for a token by every connection that opens, and when one is about to expire. */
-  readonly token: () => Promise<string>
+  readonly gateway: Gateway
   readonly channels: readonly string[]
   /** Begins with the newest so many of each durable channel of which nothing was got before. */
   readonly last?: number
-  /** Where an earlier connection ended, by whatever transport. This one goes on from there. */
-  readonly cursor?: string
-  /** What earlier ones have got, beyond what a cursor has room for; `Session` hands it on. */
-  readonly progress?: Progress
-}
-
-export interface Progress {
-  readonly chain: Chain
-  readonly positions: Positions
+  /** Where the connections before this one got to, and where this one gets to. */
+  readonly progress: Progress
+  /** It takes over from one that is still heard: nothing is missed between the two. */
+  readonly isSuccessor?: boolean
 }
 
 export interface Connection {
-  /** How far this connection got; undefined while there is nothing to go on from. */
-  readonly cursor: string | undefined
   /**
    * Changes the channels, in place: those that are new begin, those that are gone end. False: this
-   * transport cannot; a connection that goes on from the cursor of this one can have others.
+   * transport cannot; another connection can have others.
    */
   update(channels: readonly string[]): boolean
+  /** The machine may have slept, or its network changed: if nobody answers soon, it has ended. */
+  check(): void
   /** Ends it. Nothing is heard afterwards, not even `closed`. */
   close(): void
 }
@@ -48,14 +42,16 @@ export type Publication = Omit<PublicationFrame, 'type'>
 export type ConnectionEvent =
   /** With the channels that are subscribed already; those of a WebSocket follow one by one. */
   | { readonly type: 'welcome'; readonly subscriptions: readonly string[] }
+  /** Every channel that was wanted has begun, or was refused. */
+  | { readonly type: 'ready' }
+  /** The node leaves: another connection is to be open in so many ms. */
+  | { readonly type: 'reconnect'; readonly afterMs: number }
   | SubscribedEvent
   | { readonly type: 'publication'; readonly publication: Publication }
   | GapEvent
   | RecoveredEvent
-  /** No more publications will come in this channel; its last one was heard. */
-  | { readonly type: 'ended'; readonly channel: string }
+  | EndedEvent
   | ProblemEvent
-  | WireEvent
   | ClosedEvent
 
 /** What is published from now on comes. */
@@ -64,21 +60,28 @@ export interface SubscribedEvent {
   readonly channel: string
 }
 
-/** Something of a subscribed channel is lost: what, if that is known, and why. */
-export type GapEvent = GapFrame
+/**
+ * Something of a subscribed channel is lost: what, if that is known, and why. `not_subscribed` is
+ * the client's own reason: what came in an ephemeral channel while it had no connection.
+ */
+export type GapEvent = Omit<GapFrame, 'reason'> & {
+  readonly reason: GapReason | 'not_subscribed'
+}
 
 /**
- * Whether everything since the cursor follows; if not, a gap says what is missing. Polls and
- * WebSockets say it. An event stream does not: there everything follows unless a gap is heard.
+ * Whether everything since the client was here last follows; if not, a gap says what is missing. A
+ * WebSocket says it. An event stream does not: there everything follows unless a gap is heard.
  */
 export interface RecoveredEvent {
   readonly type: 'recovered'
   readonly channel: string
   readonly recovered: boolean
-  /** Of a durable channel that a WebSocket recovers: it had everything up to this offset. */
-  readonly after?: number
-  /** Its history ends with this offset or before, and live begins. */
-  readonly upTo?: number
+}
+
+/** No more publications will come in this channel; its last one was heard. */
+export interface EndedEvent {
+  readonly type: 'ended'
+  readonly channel: string
 }
 
 /** Something was refused or lost; the connection goes on, perhaps without one of its channels. */
@@ -89,24 +92,11 @@ export interface ProblemEvent {
   readonly channel?: string
 }
 
-/** What the wire carried, for people to look at. Tokens are left out. */
-export interface WireEvent {
-  readonly type: 'wire'
-  readonly direction: 'in' | 'out'
-  readonly text: string
-}
-
-/** The last event of a connection. */
-export interface ClosedEvent {
+/**
+ * The last event of a connection. Its code is of PROTOCOL 9, or `connection_lost`,
+ * `connection_silent`, `token_unavailable`, `protocol_error`, `chain_broken` (something is missing
+ * that no gap told), `ended` (all channels have).
+ */
+export interface ClosedEvent extends Refusal {
   readonly type: 'closed'
-  /**
-   * Of `shared/codes.ts`, or `connection_lost`, `connection_silent`, `token_unavailable`,
-   * `chain_broken` (something is missing that no gap told), `ended` (all channels have).
-   */
-  readonly code: string
-  readonly message: string
-  /** Whether coming back makes sense. False: only the application can mend it. */
-  readonly retryable: boolean
-  /** Not before this many ms: the server's word. */
-  readonly retryAfterMs?: number
 }

@@ -1,16 +1,32 @@
-/** When waiting is of no use any more: the network is back, or somebody looks at the page again. */
+/** When waiting is of no use any more, or a connection may be gone without a word. */
+import type { Clock } from './clock.js'
 
-/** Where there are no such events, in Node, it never runs. Returns what stops it. */
-export function onWakeUp(run: () => void): () => void {
-  const seen = (): void => {
-    if (globalThis.document?.visibilityState !== 'hidden') run()
+const tickMs = 10_000
+
+/**
+ * The network is back, somebody looks at the page again, or the machine has slept. In Node there
+ * are no events of the first two.
+ * @param signal its abort ends it
+ * @param run with whether a connection that is open may be gone
+ */
+export function onWakeUp(
+  clock: Clock,
+  signal: AbortSignal,
+  run: (isSuspect: boolean) => void,
+): void {
+  globalThis.addEventListener?.('online', () => run(true), { signal })
+  const page = globalThis.document as Document | undefined
+  page?.addEventListener('visibilitychange', () => page.hidden || run(false), { signal })
+  // A timer that comes much too late tells of a sleep; or of a tab that is throttled, and to ask
+  // whether its connection lives costs little.
+  let before = clock.now()
+  let cancel: () => void
+  const tick = (): void => {
+    const now = clock.now()
+    if (now - before > tickMs * 2) run(true)
+    before = now
+    cancel = clock.after(tickMs, tick)
   }
-  const places = [
-    [globalThis, 'online'],
-    [globalThis.document, 'visibilitychange'],
-  ] as const
-  for (const [place, type] of places) place?.addEventListener?.(type, seen)
-  return () => {
-    for (const [place, type] of places) place?.removeEventListener?.(type, seen)
-  }
+  tick()
+  signal.addEventListener('abort', () => cancel())
 }

@@ -1,7 +1,4 @@
 /** WebSocket: subscriptions by frame, the token refreshed in band (PROTOCOL 4). */
-import { isChannel } from '../shared/channel.js'
-import { decodeCursor } from '../shared/cursor.js'
-import { closeCode, httpStatus, type FrameCode, type HttpCode } from '../shared/codes.js'
 import type {
   ErrorFrame,
   PublicationFrame,
@@ -10,20 +7,21 @@ import type {
   WelcomeFrame,
 } from '../shared/frames.js'
 import type { Position } from '../shared/position.js'
-import type { Clock } from './clock.js'
-import { eventsUrl } from './events-url.js'
 import { FramePacer } from './frame-pacer.js'
-import { SingleConnection } from './single-connection.js'
-import { systemClock } from './system-clock.js'
+import { jsonCodec, type FrameCodec } from './frame-codec.js'
+import { isPattern } from './progress.js'
+import { SingleConnection, welcomeMsMax } from './single-connection.js'
 import type { Connection, ConnectionEvent, ConnectionRequest, Transport } from './transport.js'
 import { UnansweredFrames } from './unanswered-frames.js'
 
 /** What is needed of a WebSocket; the browser's own fits, and so does the npm package `ws`. */
 export interface Socket {
+  /** Set to `arraybuffer`. */
+  binaryType: string
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void
   addEventListener(type: 'close', listener: (event: SocketClose) => void): void
   addEventListener(type: 'error', listener: () => void): void
-  send(text: string): void
+  send(data: string | Uint8Array<ArrayBuffer>): void
   close(code?: number): void
 }
 
@@ -32,25 +30,27 @@ export interface SocketClose {
   readonly reason: string
 }
 
+/** Opens a WebSocket with these subprotocols. It may throw. */
 export type OpenSocket = (url: string, protocols: string[]) => Socket
 
-/** A refused socket opens, too, so only the `welcome` is success, and it is not waited for long. */
-const welcomeWithinMs = 10_000
-/** The token is renewed when this part of its remaining life has passed. */
-const refreshAfterPart = 0.8
+/** Codes of what may be granted when it is asked for again (PROTOCOL 9). */
+const passing = /^(rate_limited|internal_error|overloaded|draining|broker_unavailable|key_unknown)$/
+/** However little of its life is left to a token that could not be renewed. */
+const refreshMsMin = 1_000
 
 export class WebSocketTransport implements Transport {
   readonly name = 'websocket'
-  readonly #clock: Clock
   readonly #openSocket: OpenSocket
+  readonly #codec: FrameCodec
 
-  constructor(clock: Clock = systemClock, openSocket: OpenSocket = openPlatformSocket) {
-    this.#clock = clock
+  /** @param openSocket by default the platform's; Node 20 has none: give it that of `ws` */
+  constructor(openSocket: OpenSocket = openPlatformSocket, codec: FrameCodec = jsonCodec) {
     this.#openSocket = openSocket
+    this.#codec = codec
   }
 
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void): Connection {
-    const connection = new WebSocketConnection(request, onEvent, this.#clock)
+    const connection = new WebSocketConnection(request, onEvent, this.#codec)
     void connection.start(this.#openSocket)
     return connection
   }
@@ -61,11 +61,8 @@ function openPlatformSocket(url: string, protocols: string[]): Socket {
 }
 
 class WebSocketConnection extends SingleConnection {
-  readonly #clock: Clock
+  readonly #codec: FrameCodec
   #socket: Socket | undefined
-  #heardAt = 0
-  #silenceMsMax = welcomeWithinMs
-  #cancelSilence: () => void = () => undefined
   #cancelRefresh: () => void = () => undefined
   #lastId = 0
   readonly #unanswered = new UnansweredFrames()
@@ -74,49 +71,40 @@ class WebSocketConnection extends SingleConnection {
   #wanted: ReadonlySet<string>
   /** What the token subscribed, named or not; undefined until the welcome is through. */
   #claimed: Set<string> | undefined
+  /** Subscribed, by the server's word. */
+  readonly #begun = new Set<string>()
+  #isReady = false
 
-  constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void, clock: Clock) {
+  constructor(
+    request: ConnectionRequest,
+    onEvent: (event: ConnectionEvent) => void,
+    codec: FrameCodec,
+  ) {
     super(request, onEvent)
-    this.#clock = clock
+    this.#codec = codec
     this.#wanted = new Set(request.channels)
-    this.#pacer = new FramePacer(clock, (text) => {
-      if (!this.isClosed) this.#socket?.send(text)
+    this.#pacer = new FramePacer(request.gateway.pace.clock, (frame) => {
+      if (!this.isClosed) this.#socket?.send(codec.encode(frame))
     })
   }
 
-  get cursor(): string | undefined {
-    const { request, progress } = this
-    return this.#claimed === undefined ? request.cursor : progress.positions.cursor
-  }
-
   async start(openSocket: OpenSocket): Promise<void> {
-    const token = await this.fetchToken()
-    if (token === undefined) return
-    const { cursor } = this.request
-    if (cursor !== undefined && decodeCursor(cursor) === undefined) {
-      const message = 'the cursor cannot be read'
-      return this.end({ code: 'bad_request', message, retryable: false })
-    }
-    const socket = this.#openWith(openSocket, token)
-    if (socket === undefined) return
-    this.#socket = socket
-    socket.addEventListener('message', (event) => this.#hear(event.data))
-    socket.addEventListener('close', (event) => this.#lose(event.code, event.reason))
-    socket.addEventListener('error', () => undefined) // `close` follows and says more
-    this.#heardAt = this.#clock.now()
-    this.#watchSilence()
-  }
-
-  #openWith(openSocket: OpenSocket, token: string): Socket | undefined {
+    const { gateway } = this.request
     try {
-      const url = eventsUrl(this.request.url)
-      url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
-      this.emit({ type: 'wire', direction: 'out', text: `GET ${url.pathname} Upgrade: websocket` })
-      return openSocket(url.href, ['tidegate.v1.json', `bearer.${token}`])
+      const credential = await gateway.credentials.get()
+      if (this.isClosed) return
+      const url = gateway.address('events')
+      url.protocol = url.protocol.replace('http', 'ws')
+      const socket = openSocket(url.href, [this.#codec.protocol, credential])
+      this.#socket = socket
+      socket.binaryType = 'arraybuffer'
+      socket.addEventListener('message', (event) => this.#hear(event.data))
+      socket.addEventListener('close', (event) => this.#lose(event))
+      socket.addEventListener('error', () => undefined) // `close` follows and says more
+      this.watchSilence(welcomeMsMax)
     } catch (error) {
-      // Most likely the token has characters that no token has.
-      this.end({ code: 'token_unavailable', message: String(error), retryable: true })
-      return undefined
+      // There is none; or it has characters that no token has.
+      this.fail('token_unavailable', (error as Error).message)
     }
   }
 
@@ -129,7 +117,7 @@ class WebSocketConnection extends SingleConnection {
     // Those that are gone make room for the others.
     for (const name of before) {
       if (this.#wanted.has(name) || claimed?.has(name)) continue
-      this.forget(name)
+      this.forgetEnd(name)
       if (claimed !== undefined) this.#unsubscribe(name)
     }
     // The welcome subscribes what is wanted by then.
@@ -140,35 +128,46 @@ class WebSocketConnection extends SingleConnection {
     return true
   }
 
+  override check(): void {
+    if (this.#claimed !== undefined) this.#pacer.send({ type: 'ping' })
+    super.check()
+  }
+
   protected release(): void {
-    this.#cancelSilence()
     this.#cancelRefresh()
     this.#pacer.close()
     this.#socket?.close(1000)
   }
 
   #hear(data: unknown): void {
-    if (this.isClosed || typeof data !== 'string') return
-    this.#heardAt = this.#clock.now()
-    this.emit({ type: 'wire', direction: 'in', text: data })
-    const frame = this.parse(data) as ServerFrame | PublicationFrame | undefined
-    switch (frame?.type) {
-      case undefined:
-        return
+    if (this.isClosed) return
+    this.heard()
+    try {
+      this.#take(this.#codec.decode(data) as ServerFrame | PublicationFrame)
+    } catch (error) {
+      // What cannot be read was not written by a gateway: a fresh connection may fare better.
+      this.fail('protocol_error', String(error))
+    }
+  }
+
+  #take(frame: ServerFrame | PublicationFrame): void {
+    const { progress } = this.request
+    switch (frame.type) {
       case 'publication':
-        return this.#take(frame)
+        if (!this.#unanswered.isLeaving(frame.pattern ?? frame.channel)) this.take(frame)
+        return
       case 'welcome':
-        return this.#greet(frame)
+        return this.#welcome(frame)
       case 'subscribed':
         return this.#begin(frame)
       case 'heartbeat':
-        return this.progress.positions.heartbeat(frame.verified ?? {})
+        return progress.heartbeat(frame.verified ?? {}, (name) => this.#begun.has(name))
       case 'refreshed':
-        return this.#refreshBefore(frame.expiresAt)
+        return this.#refreshIn(this.request.gateway.welcomed(frame))
+      case 'reconnect':
+        return this.emit({ type: 'reconnect', afterMs: frame.afterMs })
       case 'gap':
-        if (this.#unanswered.isLeaving(frame.channel)) return
-        this.progress.positions.gap(frame)
-        return this.lose(frame)
+        return this.#unanswered.isLeaving(frame.channel) ? undefined : this.lose(frame)
       case 'ended':
         return this.#endChannel(frame.channel)
       case 'unsubscribed':
@@ -181,145 +180,123 @@ class WebSocketConnection extends SingleConnection {
     }
   }
 
-  #greet(frame: WelcomeFrame): void {
-    this.#silenceMsMax = frame.heartbeatSeconds * 2000
-    this.#refreshBefore(frame.expiresAt)
-    this.emit({ type: 'welcome', subscriptions: frame.subscriptions })
-    const claimed = new Set(frame.subscriptions)
+  #welcome(frame: WelcomeFrame): void {
+    this.watchSilence(frame.heartbeatSeconds * 2000)
+    this.#refreshIn(this.request.gateway.welcomed(frame))
+    const { subscriptions, positions } = frame
+    this.emit({ type: 'welcome', subscriptions })
+    const claimed = new Set(subscriptions)
     this.#claimed = claimed
     for (const name of new Set([...this.#wanted, ...claimed])) {
       if (!claimed.has(name)) this.#subscribe(name)
-      else this.#joinLive(name, frame.positions?.[name])
+      else this.#joinLive(name, positions?.[name])
     }
+    this.#sayReady()
   }
 
   /** What the token subscribed begins live; from a position it must be subscribed anew. */
   #joinLive(name: string, live: Position | undefined): void {
-    const { positions, chain } = this.progress
-    const isWanted = live !== undefined && this.request.last !== undefined
-    if (isWanted || positions.of(name) !== undefined) {
+    const { last, progress } = this.request
+    if (live === undefined) {
+      this.#beginEphemeral(name)
+    } else if (last !== undefined || progress.place(name) !== undefined) {
       this.#unsubscribe(name)
       this.#subscribe(name)
-    } else if (live !== undefined) {
-      positions.begin(name, live, false)
-      if (isChannel(name)) chain.begin(name, live.offset)
+    } else {
+      this.#begun.add(name)
+      progress.begin(name, live, false)
     }
+  }
+
+  #beginEphemeral(name: string): void {
+    if (this.request.progress.beginEphemeral(name)) this.missed(name)
   }
 
   #subscribe(channel: string): void {
     const id = ++this.#lastId
-    const position = this.progress.positions.of(channel)
-    const last = position === undefined ? this.request.last : undefined
-    this.#unanswered.subscribe(id, { channel, position, last })
-    this.#send(JSON.stringify({ type: 'subscribe', id, channel, position, last }))
+    const place = this.request.progress.place(channel)
+    const last = place === undefined ? this.request.last : undefined
+    this.#unanswered.add(id, { channel, place, last })
+    this.#pacer.send({ type: 'subscribe', id, channel, position: place, last })
   }
 
   #unsubscribe(channel: string): void {
     const id = ++this.#lastId
-    this.#unanswered.unsubscribe(id, channel)
-    this.#send(JSON.stringify({ type: 'unsubscribe', id, channel }))
+    this.#begun.delete(channel)
+    this.#unanswered.add(id, { channel, isUnsubscribe: true })
+    this.#pacer.send({ type: 'unsubscribe', id, channel })
   }
 
   #begin(frame: SubscribedFrame): void {
     const asked = this.#unanswered.answer(frame.id)
-    const { channel, epoch, offset, recovered } = frame
-    if (asked === undefined || asked === 'left') return
+    if (asked === undefined || asked.isLeft) return
+    const { channel, epoch, offset, time, verified, recovered } = frame
+    this.#begun.add(channel)
     this.emit({ type: 'subscribed', channel })
-    if (epoch === undefined || offset === undefined) return // ephemeral
-    const { positions, chain } = this.progress
-    const { position, last } = asked
-    const live = positionOf(frame, epoch, offset)
-    // Of a channel without a newest publication there is nothing to begin with.
-    const isEmpty = isChannel(channel) && live.time === undefined
-    const isBehind = position !== undefined || (last !== undefined && !isEmpty)
-    positions.begin(channel, live, isBehind)
-    if (!isBehind && isChannel(channel)) chain.begin(channel, offset)
-    if (position === undefined || recovered === undefined) return
-    const bounds = position.epoch === epoch ? { after: position.offset, upTo: offset } : {}
-    this.emit({ type: 'recovered', channel, recovered, ...bounds })
+    if (epoch === undefined || offset === undefined) this.#beginEphemeral(channel)
+    else {
+      const live = { epoch, offset, time, verified } as Position
+      // Of a channel without a newest publication there is nothing to begin with.
+      const isEmpty = !isPattern(channel) && time === undefined
+      const isBehind = recovered !== undefined || (asked.last !== undefined && !isEmpty)
+      this.request.progress.begin(channel, live, isBehind)
+      if (recovered !== undefined) this.emit({ type: 'recovered', channel, recovered })
+    }
+    this.#sayReady()
   }
 
-  #take(frame: PublicationFrame): void {
-    const { channel, pattern = channel, offset, time } = frame
-    if (this.#unanswered.isLeaving(pattern) || this.linkOf(frame) !== 'next') return
-    if (offset !== undefined) this.progress.positions.publication(pattern, offset, time)
-    this.take(frame)
+  #sayReady(): void {
+    if (this.#isReady || this.#unanswered.areSome) return
+    this.#isReady = true
+    this.emit({ type: 'ready' })
   }
 
   /** Who takes the name away as it hears of this, or adds another, keeps the connection. */
   #endChannel(channel: string): void {
     if (this.#unanswered.isLeaving(channel)) return
     this.endChannel(channel)
-    if (this.haveEnded([...this.#wanted, ...(this.#claimed ?? [])])) this.endAll()
+    this.endIfAllHave([...this.#wanted, ...(this.#claimed ?? [])])
   }
 
   #refuse({ id, code, message, channel: ended }: ErrorFrame): void {
-    const asked = id === undefined ? undefined : this.#unanswered.answer(id)
-    if (asked === 'left' || (ended !== undefined && this.#unanswered.isLeaving(ended))) return
+    const asked = this.#unanswered.answer(id)
+    if (asked?.isLeft || asked?.isUnsubscribe) return
+    if (ended !== undefined && this.#unanswered.isLeaving(ended)) return
     // What a new token no longer permits may be named, and subscribed by frame, when it does again.
     if (ended !== undefined) this.#claimed?.delete(ended)
     // A subscription that could not be made now is made by coming back, as a poll would.
-    if (asked !== undefined && isPassing(code)) return this.end({ code, message, retryable: true })
+    if (asked !== undefined && passing.test(code)) return this.fail(code, message)
+    // It may be the place that cannot be read: the session knows what to do.
+    if (asked?.place !== undefined && code === 'bad_request') {
+      return this.end({ code, message, retryable: false })
+    }
     const channel = ended ?? asked?.channel
     this.emit({ type: 'problem', code, message, ...(channel !== undefined && { channel }) })
-  }
-
-  #send(text: string, shown: string = text): void {
-    this.emit({ type: 'wire', direction: 'out', text: shown })
-    this.#pacer.send(text)
+    this.#sayReady()
   }
 
   /** By this machine's clock: where that is wrong, we are closed with 4003 and come back. */
-  #refreshBefore(expiresAt: number): void {
+  #refreshIn(delayMs: number): void {
     this.#cancelRefresh()
-    const remainingMs = expiresAt - this.#clock.now()
-    if (remainingMs <= 0) return
-    this.#cancelRefresh = this.#clock.after(remainingMs * refreshAfterPart, () => {
-      void this.#refresh()
-    })
+    if (delayMs <= 0) return
+    const { clock } = this.request.gateway.pace
+    this.#cancelRefresh = clock.after(delayMs, () => void this.#refresh(delayMs))
   }
 
-  async #refresh(): Promise<void> {
+  async #refresh(delayMs: number): Promise<void> {
     try {
-      const token = await this.request.token()
-      const frame = { type: 'refresh', id: ++this.#lastId, token }
-      this.#send(JSON.stringify(frame), JSON.stringify({ ...frame, token: '…' }))
+      const token = await this.request.gateway.credentials.token()
+      this.#pacer.send({ type: 'refresh', id: ++this.#lastId, token })
     } catch (error) {
       this.emit({ type: 'problem', code: 'token_unavailable', message: String(error) })
+      // Of what was left when it was asked for, a fifth is left now.
+      this.#refreshIn(Math.max(refreshMsMin, delayMs / 5))
     }
   }
 
-  #watchSilence(): void {
-    const leftMs = this.#heardAt + this.#silenceMsMax - this.#clock.now()
-    if (leftMs > 0) {
-      this.#cancelSilence = this.#clock.after(leftMs, () => this.#watchSilence())
-      return
-    }
-    const message = `nothing was heard for ${this.#silenceMsMax / 1000} s`
-    this.end({ code: 'connection_silent', message, retryable: true })
-  }
-
-  #lose(code: number, reason: string): void {
+  #lose({ code, reason }: SocketClose): void {
     // The range is the policy, so a code that this client does not know is obeyed as well.
     const retryable = code < 4500 || code > 4999
-    this.end({ code: reason || wordOf(code), message: `closed with ${code}`, retryable })
+    this.end({ code: reason || 'connection_lost', message: `closed with ${code}`, retryable })
   }
-}
-
-function positionOf({ time, verified }: SubscribedFrame, epoch: string, offset: number): Position {
-  return {
-    epoch,
-    offset,
-    ...(time !== undefined && { time }),
-    ...(verified !== undefined && { verified }),
-  }
-}
-
-function isPassing(code: FrameCode): boolean {
-  return code in httpStatus && httpStatus[code as HttpCode] >= 429
-}
-
-function wordOf(code: number): string {
-  for (const [word, number] of Object.entries(closeCode)) if (number === code) return word
-  return 'connection_lost'
 }

@@ -1,0 +1,71 @@
+/** Who asks: a token, or a ticket that the gateway gave for it, kept until it is about to expire. */
+import { Cancellation } from './cancellation.js'
+import type { Clock } from './clock.js'
+import { TidegateError } from './tidegate-error.js'
+
+export type TokenProvider = () => Promise<string> | string
+
+const answerWithinMs = 30_000
+/** It is renewed when this part of its remaining life has passed. */
+const renewAfterPart = 0.8
+
+export class Credentials {
+  readonly #provider: TokenProvider
+  readonly #clock: Clock
+  /** One call at a time, whoever wants a token meanwhile. */
+  #pending: Promise<string> | undefined
+  #token: string | undefined
+  #ticket: string | undefined
+  /** By this machine's clock. Where that is wrong, a refusal tells, and another is asked for. */
+  #renewAt = Infinity
+
+  constructor(provider: TokenProvider, clock: Clock) {
+    this.#provider = provider
+    this.#clock = clock
+  }
+
+  /** As a WebSocket's subprotocol carries it: `bearer.<token>` or `ticket.<ticket>`. */
+  async get(): Promise<string> {
+    this.#forgetOld()
+    return this.#ticket === undefined ? `bearer.${await this.token()}` : `ticket.${this.#ticket}`
+  }
+
+  /** A JWT. Rejects with a `TidegateError` of code `token_unavailable`. */
+  async token(): Promise<string> {
+    this.#forgetOld()
+    return this.#token ?? (await (this.#pending ??= this.#ask()))
+  }
+
+  /** What a welcome, or the answer to a refresh or a poll, says. Returns in how many ms to renew. */
+  learn(expiresAt: number, ticket?: string): number {
+    const leftMs = (expiresAt - this.#clock.now()) * renewAfterPart
+    this.#renewAt = this.#clock.now() + leftMs
+    this.#ticket = ticket
+    return leftMs
+  }
+
+  /** The gateway no longer takes it. */
+  refuse(): void {
+    this.#token = this.#ticket = undefined
+  }
+
+  #forgetOld(): void {
+    if (this.#clock.now() >= this.#renewAt) this.refuse()
+  }
+
+  /** What it throws at once is a rejection, too; and one that never answers keeps nobody waiting. */
+  async #ask(): Promise<string> {
+    const call = new Cancellation()
+    call.cancelAfter(this.#clock, answerWithinMs, 'the token provider does not answer')
+    try {
+      this.#token = await call.until((async () => this.#provider())())
+      this.#renewAt = Infinity
+      return this.#token
+    } catch (cause) {
+      throw new TidegateError('token_unavailable', String(cause), { retryable: true, cause })
+    } finally {
+      this.#pending = undefined
+      call.end()
+    }
+  }
+}
