@@ -22,8 +22,9 @@ function manifest() {
  * Of what was there before nothing is left.
  */
 function writeDist(folder) {
-  const { exports, dependencies = {} } = manifest()
-  const modules = reached(entryPoints(exports), Object.keys(dependencies))
+  const { exports, dependencies = {}, peerDependencies = {} } = manifest()
+  const packages = Object.keys({ ...dependencies, ...peerDependencies })
+  const modules = reached(entryPoints(exports), packages)
   rmSync(join(folder, 'dist'), { recursive: true, force: true })
   for (const [path, text] of modules) {
     const to = join(folder, 'dist', path)
@@ -49,7 +50,7 @@ function entryPoints(exports) {
 }
 
 /** By path, the text of these modules and of all that they import, types included. */
-function reached(entries, dependencies) {
+function reached(entries, packages) {
   const modules = new Map()
   const waiting = [...entries]
   while (waiting.length > 0) {
@@ -60,7 +61,7 @@ function reached(entries, dependencies) {
     modules.set(path, text)
     for (const { specifier } of importsOf(source(path, text))) {
       if (specifier.startsWith('.')) waiting.push(besides(path, specifier))
-      else if (!dependencies.some((name) => isOf(name, specifier))) {
+      else if (!packages.some((name) => isOf(name, specifier))) {
         throw new SetupError(
           `build/${path} imports ${specifier}: the client does not depend on it.`,
         )

@@ -19,11 +19,11 @@ test('who follows an order hears that it is shipped', async (t) => {
   t.after(() => shop.close())
 
   const order = customer.channel('orders.42')
-  const heard = order[Symbol.asyncIterator]()
+  const heard = order[Symbol.asyncIterator]().next()
   await new Promise((resolve) => order.on('subscribed', resolve))
   await shop.publish('orders.42', { state: 'shipped' })
 
-  const { value } = await heard.next()
+  const { value } = await heard
   assert.deepEqual(value?.data, { state: 'shipped' })
   assert.equal(value?.sender, 'shop')
 })
