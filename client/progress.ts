@@ -138,6 +138,8 @@ export class Progress {
       const told = verified[namespaceOf(name)]
       const known = knownOf(entry)
       if (told === undefined || known?.epoch !== told.epoch || !isHeard(name)) continue
+      // Of what was asked for before live, it may not be all (14.2).
+      if (known === entry.live && told.offset < known.offset) continue
       const raised = Math.max(known.verified ?? 0, told.offset)
       const offset = isPattern(name) ? Math.max(known.offset, told.offset) : known.offset
       entry.place = { ...known, offset, verified: raised }
