@@ -1,6 +1,12 @@
 /** A service on Node that bills the orders of one shop, until it is told to stop. */
 import { readFile } from 'node:fs/promises'
-import { gapSentence, LongPollTransport, Tidegate, WebSocketTransport } from '@tidegate/client'
+import {
+  EventStreamTransport,
+  gapSentence,
+  LongPollTransport,
+  Tidegate,
+  WebSocketTransport,
+} from '@tidegate/client'
 import { WebSocket } from 'ws'
 
 const { GATEWAY = 'http://127.0.0.1:8080', TOKEN_FILE = 'token' } = process.env
@@ -15,7 +21,8 @@ const tidegate = new Tidegate(GATEWAY, {
   token: async () => (await readFile(TOKEN_FILE, 'utf8')).trim(),
   // Node has a WebSocket of its own from version 22 on, and then this is the default.
   transports: [
-    new WebSocketTransport(undefined, (url, protocols) => new WebSocket(url, protocols)),
+    new WebSocketTransport((url, protocols) => new WebSocket(url, protocols)),
+    new EventStreamTransport(),
     new LongPollTransport(),
   ],
 })
