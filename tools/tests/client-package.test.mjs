@@ -109,7 +109,8 @@ const forget: () => void = tidegate.on('state', ({ state }) => {
 })
 export async function ids(): Promise<number[]> {
   const found: number[] = []
-  for await (const { data } of orders.read({ bufferMax: 10, whenFull: 'pause' })) found.push(data.id)
+  const loop = orders.read({ bufferMax: 10, whenFull: 'pause' })
+  for await (const { data } of loop) found.push(data.id)
   return found
 }
 export async function told(): Promise<readonly Publication[] | string> {
