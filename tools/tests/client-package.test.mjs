@@ -1,7 +1,7 @@
 /** The package @tidegate/client as npm would publish it: contents, types, documents and size. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -93,11 +93,13 @@ import {
   EventStreamTransport, gapSentence, LongPollTransport, memoryPositions, Tidegate, TidegateError,
   WebSocketTransport, type Channel, type Publication, type TidegateOptions, type Transport,
 } from '@tidegate/client'
+import type { msgpackCodec as codec } from '@tidegate/client/msgpack'
 
 interface Order { readonly id: number }
 const transports: readonly Transport[] = [
   new WebSocketTransport(), new EventStreamTransport(), new LongPollTransport(),
 ]
+export const binary = (own: typeof codec): Transport => new WebSocketTransport(undefined, own)
 const positions = memoryPositions()
 const options: TidegateOptions = { token: () => Promise.resolve('a token'), transports, positions }
 const tidegate = new Tidegate('https://rt.example.com', options)
@@ -150,6 +152,17 @@ for (const [module, moduleResolution] of [
     assert.deepEqual(JSON.parse(output), ['idle', 'closed', [], 'closed'])
   })
 }
+
+test('MessagePack is an entry point of its own, for who installs msgpackr', async () => {
+  const script = `import { msgpackCodec } from '@tidegate/client/msgpack'
+    const frame = msgpackCodec.encode({ type: 'ping', id: 7 })
+    console.log(JSON.stringify(msgpackCodec.decode(frame.buffer.slice(...bounds(frame)))))
+    function bounds({ byteOffset, length }) { return [byteOffset, byteOffset + length] }`
+  const args = ['--input-type=module', '-e', script]
+  symlinkSync(join(root, 'node_modules/msgpackr'), join(folder, 'node_modules/msgpackr'))
+  const output = await runWell(process.execPath, args, folder)
+  assert.deepEqual(JSON.parse(output), { type: 'ping', id: 7 })
+})
 
 test(`an application pays at most ${bytesMax} bytes for the client, gzipped`, async (t) => {
   const size = await measureClient()
