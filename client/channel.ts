@@ -15,11 +15,13 @@ import type {
 /** A publication whose payload is known to be of a shape: nobody checks it. */
 export type TypedPublication<Data> = Omit<Publication, 'data'> & { readonly data: Data }
 
+/** A publication has come. */
 export interface PublicationEvent<Data> {
   readonly type: 'publication'
   readonly publication: TypedPublication<Data>
 }
 
+/** What a channel says: a closed union, by `type`. */
 export type ChannelEvent<Data = unknown> =
   | PublicationEvent<Data>
   | SubscribedEvent
@@ -38,7 +40,12 @@ export interface ChannelOwner {
   paced(): void
 }
 
+/**
+ * A channel that is held. Many may hold the same one: they share one subscription, and each hears
+ * what comes from when it was taken.
+ */
 export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<Data>> {
+  /** As it was taken: a channel's name, or a pattern. */
   readonly name: string
   readonly #emitter = new Emitter<ChannelEvent<Data>>()
   readonly #readers = new Set<PublicationBuffer<TypedPublication<Data>>>()
@@ -55,6 +62,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
     this.#forgetSignal = onAbort(signal, () => this.close())
   }
 
+  /** Whether this holder has let go; others may still hold the channel. */
   get isClosed(): boolean {
     return this.#isClosed
   }

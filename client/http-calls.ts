@@ -6,6 +6,7 @@ import { delayMs } from './reconnect-pace.js'
 import { TidegateError } from './tidegate-error.js'
 import type { Publication } from './transport.js'
 
+/** How a publication is made. */
 export interface PublishOptions {
   /**
    * 1 to 128 visible ASCII characters; by default a random one. A later call with the same key,
@@ -16,11 +17,13 @@ export interface PublishOptions {
   readonly signal?: AbortSignal
 }
 
+/** What is known of a publication that was made. */
 export interface Published {
   /** Its place in the history; absent on ephemeral channels. */
   readonly offset?: number
 }
 
+/** Which page of a history. */
 export interface HistoryOptions {
   /** Shows what lies behind this offset, from 0 to 2^53 - 1; 0 by default. */
   readonly after?: number

@@ -23,6 +23,7 @@ import type { ClosedEvent, ConnectionEvent, ProblemEvent, Transport } from './tr
 import { onWakeUp } from './wake-up.js'
 import { WebSocketTransport } from './websocket-transport.js'
 
+/** How a client connects. */
 export interface TidegateOptions {
   /**
    * Asked for a JWT when the first connection opens and when one is about to expire, once at a
@@ -57,6 +58,10 @@ export type TidegateEvent = StateEvent | ProblemEvent
 
 const saveEveryMs = 1_000
 
+/**
+ * One client for all channels of an application: it connects with the first that is taken, and
+ * comes back by itself until it is closed.
+ */
 export class Tidegate {
   readonly #emitter = new Emitter<TidegateEvent>()
   readonly #holders = new Map<string, Set<Channel>>()
@@ -104,6 +109,7 @@ export class Tidegate {
     )
   }
 
+  /** Where it stands now; the event `state` says when that changes. */
   get state(): SessionState {
     return this.#session.state
   }

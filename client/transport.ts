@@ -5,11 +5,13 @@ import type { Gateway } from './gateway.js'
 import type { Progress } from './progress.js'
 import type { Refusal } from './tidegate-error.js'
 
+/** What a state says of how it is connected. */
 export type TransportName = 'websocket' | 'event-stream' | 'long-poll' | 'short-poll'
 
+/** One of the three ways to a gateway. Its connections are the client's own matter. */
 export interface Transport {
   readonly name: TransportName
-  /** Opens one connection. Never throws, and nothing is heard before it has returned. */
+  /** @internal Opens one connection. Never throws, and nothing is heard before it has returned. */
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void): Connection
 }
 
