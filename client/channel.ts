@@ -8,7 +8,6 @@ import type {
   GapEvent,
   ProblemEvent,
   Publication,
-  RecoveredEvent,
   SubscribedEvent,
 } from './transport.js'
 
@@ -27,8 +26,6 @@ export type ChannelEvent<Data = unknown> =
   | SubscribedEvent
   /** Something is lost: what, if that is known, and why. */
   | GapEvent
-  /** It goes on from where it was, and everything after it follows; if not, a gap says so. */
-  | RecoveredEvent
   | EndedEvent
   /** It was refused; `code` says whether that can pass (PROTOCOL 9). */
   | ProblemEvent

@@ -25,7 +25,6 @@ export type {
   GapEvent,
   ProblemEvent,
   Publication,
-  RecoveredEvent,
   SubscribedEvent,
   Transport,
   TransportName,

@@ -51,7 +51,6 @@ export type ConnectionEvent =
   | SubscribedEvent
   | { readonly type: 'publication'; readonly publication: Publication }
   | GapEvent
-  | RecoveredEvent
   | EndedEvent
   | ProblemEvent
   | ClosedEvent
@@ -63,21 +62,12 @@ export interface SubscribedEvent {
 }
 
 /**
- * Something of a subscribed channel is lost: what, if that is known, and why. `not_subscribed` is
+ * Something of a subscribed channel is lost: what, if that is known, and why. Where none is heard,
+ * everything has come or follows, however often a connection was lost. `not_subscribed` is
  * the client's own reason: what came in an ephemeral channel while it had no connection.
  */
 export type GapEvent = Omit<GapFrame, 'reason'> & {
   readonly reason: GapReason | 'not_subscribed'
-}
-
-/**
- * Whether everything since the client was here last follows; if not, a gap says what is missing. A
- * WebSocket says it. An event stream does not: there everything follows unless a gap is heard.
- */
-export interface RecoveredEvent {
-  readonly type: 'recovered'
-  readonly channel: string
-  readonly recovered: boolean
 }
 
 /** No more publications will come in this channel; its last one was heard. */

@@ -251,7 +251,6 @@ class WebSocketConnection extends SingleConnection {
       const isEmpty = !isPattern(channel) && time === undefined
       const isBehind = recovered !== undefined || (asked.last !== undefined && !isEmpty)
       this.request.progress.begin(channel, live, isBehind)
-      if (recovered !== undefined) this.emit({ type: 'recovered', channel, recovered })
     }
     this.#sayReady()
   }

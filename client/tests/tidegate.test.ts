@@ -168,7 +168,6 @@ test('what concerns no channel is told to the client, the rest to its channel', 
     const channel = tidegate.channel(name)
     channel.on('problem', ({ code }) => heard.push(`${name} ${code}`))
     channel.on('gap', ({ reason }) => heard.push(`${name} ${reason}`))
-    channel.on('recovered', ({ recovered }) => heard.push(`${name} ${recovered}`))
   }
   await settle()
   const { connection } = transport
@@ -176,8 +175,7 @@ test('what concerns no channel is told to the client, the rest to its channel', 
   connection.say({ type: 'problem', code: 'token_unavailable', message: 'no' })
   connection.say({ type: 'problem', code: 'forbidden', message: 'no', channel: 'b' })
   connection.say({ type: 'gap', channel: 'a', reason: 'expired' })
-  connection.say({ type: 'recovered', channel: 'a', recovered: false })
-  assert.deepEqual(heard, ['client token_unavailable', 'b forbidden', 'a expired', 'a false'])
+  assert.deepEqual(heard, ['client token_unavailable', 'b forbidden', 'a expired'])
 })
 
 test('what comes by a pattern comes to its holders, not to those of the channel', async () => {
