@@ -227,6 +227,8 @@ export class Tidegate {
     const holders = this.#holders.get(name)
     if (holders === undefined) return
     if (isLasting(event)) this.#said.set(name, event)
+    // Whoever publishes after the end takes it back (PROTOCOL 4.21).
+    else if (this.#said.get(name)?.type === 'ended') this.#said.delete(name)
     for (const holder of [...holders]) holder.hear(event)
   }
 
@@ -245,6 +247,7 @@ export class Tidegate {
   }
 
   #saveSoon(): void {
+    if (this.#positions === undefined) return
     this.#cancelSave ??= this.#pace.clock.after(saveEveryMs, () => this.#save())
   }
 

@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { minify } from 'terser'
 import { installClient } from './pack-client.mjs'
 
 /** The budget of what `application` bundles, gzipped. */
-export const bytesMax = 9_360
+export const bytesMax = 9_216
 
 /** As an application uses it; every transport comes along, as it is the default. */
 const application = `
@@ -33,7 +34,7 @@ export async function measureClient() {
       }))
       .filter(({ bytes }) => bytes > 0)
       .sort((one, other) => other.bytes - one.bytes)
-    const code = outputFiles[0].contents
+    const { code } = await minify(outputFiles[0].text, { module: true, ecma: 2022 })
     return { gzippedBytes: gzipSync(code, { level: 9 }).length, bytes: code.length, modules }
   } finally {
     rmSync(folder, { recursive: true })

@@ -74,6 +74,19 @@ test('a holder that comes later hears where its channel stands', async () => {
   assert.deepEqual(heard, ['subscribed', 'ended', 'latest'])
 })
 
+test('who publishes after the end takes it back for those who come later, too', async () => {
+  const { tidegate, transport, publish } = start()
+  tidegate.channel('a')
+  await settle()
+  transport.connection.welcome()
+  transport.connection.say({ type: 'ended', channel: 'a' })
+  publish('a', 1)
+  const step = tidegate.channel<number>('a').read().next()
+  await settle()
+  publish('a', 2)
+  assert.equal((await step).value?.data, 2)
+})
+
 test('a loop ends with its channel, its signal and the client, and none begins then', async () => {
   const { tidegate, transport } = start()
   const abort = new AbortController()
