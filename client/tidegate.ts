@@ -153,8 +153,9 @@ export class Tidegate {
    * refusals that say that it was not made.
    *
    * Rejects with a `TidegateError`: the refusal's code if it was not published for certain;
-   * `publish_unanswered` if that is not known, with the last failure as `cause`; `bad_request` for
-   * data that is no JSON; `token_unavailable`; `closed`. Rejects with the signal's reason at abort.
+   * `publish_unanswered` if that is not known, with the last failure as `cause`;
+   * `token_unavailable`; `closed`. Rejects with the signal's reason at abort, and with what
+   * `JSON.stringify` throws for data that is no JSON.
    */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published> {
     return this.#calls.publish(channel, data, options)
