@@ -30,6 +30,7 @@ const engineFiles = [
   'event-stream-transport',
   'event-stream',
   'event-stream-head',
+  'event-stream-refusal',
   'event-stream-writer',
   'long-poll-transport',
   'pending-poll',
