@@ -17,6 +17,7 @@ import type { Ending, Problem } from './problem.js'
 import { openReader } from './reader.js'
 import type { Request } from './request.js'
 import { mayHaveEnded } from './resume.js'
+import { openShortStream } from './short-stream-transport.js'
 
 export function handleEventStream(
   node: Node,
@@ -42,7 +43,8 @@ export function handleEventStreamBody(
       // Who comes back with the same body is further than it says.
       const question =
         lastEventId === '' ? body : { ...body, cursor: lastEventId, positions: undefined }
-      open(node, scopes, res, request, question)
+      if (body.wait === undefined) open(node, scopes, res, request, question)
+      else openShortStream(node, scopes, res, request, { ...question, wait: body.wait })
     },
     refused: (problem, ending) => refuse(node, res, request, problem, ending),
   })

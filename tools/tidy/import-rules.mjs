@@ -31,6 +31,8 @@ const engineFiles = [
   'event-stream',
   'event-stream-head',
   'event-stream-refusal',
+  'short-stream-transport',
+  'short-stream',
   'event-stream-writer',
   'long-poll-transport',
   'pending-poll',
