@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { TestStream, type ReceivedEvent } from './event-stream-client.js'
+import { until } from './harness.js'
 
 /** One that has ended, which must be 200. */
 export async function readShort(
@@ -16,10 +17,8 @@ export async function readShort(
   return stream
 }
 
-/** However long it takes. */
 export async function whole(stream: TestStream): Promise<void> {
-  if (stream.isEnded) return
-  await new Promise((resolve) => stream.response.once('close', resolve))
+  await until('the stream has ended', () => stream.isEnded)
 }
 
 /** What follows the welcome: data of publications, and what else is said by name. */

@@ -207,6 +207,7 @@ test('what comes while a short stream begins is in it (PROTOCOL 6.10, 7.5)', asy
   broker.isHolding = true
   const asked = TestStream.post(t, gateway.http, token, { channels: ['news'], wait: 20 })
   await until('the broker is asked', () => broker.heldCount === 1)
+  broker.isHolding = false
   await publish(gateway, 'news', '1')
   await publish(gateway, 'news', '12345')
   await publish(gateway, 'news', '2')
