@@ -1,4 +1,4 @@
-/** How much one answer to a poll holds: what is more comes with the next, which begins behind it. */
+/** How much one answer to a poll holds: what is more comes with the next one. */
 import type { Node } from './node.js'
 
 export const answerBytesMax = 1_048_576

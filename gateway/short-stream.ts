@@ -1,4 +1,4 @@
-/** One short stream: a poll whose answer is an event stream, which ends by itself (PROTOCOL 6.10). */
+/** One short stream: a poll whose answer has the form of an event stream (PROTOCOL 6.10). */
 import type { HttpResponse } from 'uWebSockets.js'
 import type { Gap } from '../hub/gap.js'
 import type { Publication } from '../hub/publication.js'

@@ -1,4 +1,4 @@
-/** Short streams of two real nodes over a real nats-server: each goes on where the last one ended. */
+/** Short streams of two real nodes over a real nats-server: one goes on where another ended. */
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { headers as natsHeaders, type NatsConnection } from '@nats-io/transport-node'

@@ -76,7 +76,7 @@ test('a stream by POST goes on from a cursor, or begins with last (PROTOCOL 6.9)
   assert.equal((await again.publication())['data'], 5)
 })
 
-test('without wait a stream does not end, whatever else is there (PROTOCOL 6.9, 1.3)', async (t) => {
+test('without wait a stream does not end by itself (PROTOCOL 6.9, 6.10)', async (t) => {
   const gateway = await startTestGateway(t)
   const stream = await TestStream.post(t, gateway.http, token, { ...news, later: {} })
   await stream.next('welcome')

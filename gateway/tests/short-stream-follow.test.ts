@@ -106,7 +106,7 @@ test('a short stream catches up with 1,000 publications in one (PROTOCOL 6.10)',
   }
 })
 
-test('more than one short stream holds comes with the next ones (PROTOCOL 6.10, 7.4)', async (t) => {
+test('more than one short stream holds comes with the next (PROTOCOL 6.10, 7.4)', async (t) => {
   const nodes = await openNodes(t)
   const node = await nodes.start({
     hubLimits: { ringCountMax: 1000, ringBytesMax: 67_108_864, ringsBytesMax: 268_435_456 },

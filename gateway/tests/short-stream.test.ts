@@ -68,7 +68,7 @@ test('with wait 0 a stream says what is there, and ends (PROTOCOL 6.10, 6.2)', a
   assertNothingLeft(gateway)
 })
 
-test('a publication ends a short stream, with all that came beside it (PROTOCOL 6.10)', async (t) => {
+test('a publication ends a short stream, with all beside it (PROTOCOL 6.10)', async (t) => {
   const gateway = await startTestGateway(t, { clock: new FakeClock() })
   const stream = await waiting(t, gateway, { channels: ['news', 'stocks.*'] })
   await publish(gateway, 'other', '0')
@@ -92,7 +92,7 @@ test('a publication ends a short stream, with all that came beside it (PROTOCOL 
   assertNothingLeft(gateway)
 })
 
-test('when its wait is over a short stream ends with the newest cursor (PROTOCOL 6.10)', async (t) => {
+test('when its wait is over it ends with the newest cursor (PROTOCOL 6.10)', async (t) => {
   const clock = new FakeClock()
   const gateway = await startTestGateway(t, { clock, random: () => 0.99 })
   for (const wait of [1, 25, 55]) {
@@ -178,7 +178,7 @@ test('a short stream is refused as an event stream is (PROTOCOL 6.10, 6.6)', asy
   assert.equal(counters.connections.poll, 0)
 })
 
-test('a gap ends a short stream, and is not told by the next one (PROTOCOL 6.10, 5.6)', async (t) => {
+test('a gap ends a short stream, and the next is not told it (PROTOCOL 6.10, 5.6)', async (t) => {
   const broker = new SwitchBroker()
   const gateway = await startTestGateway(t, { broker, hubLimits: { publicationBytesMax: 4 } })
   const body = { channels: ['news', 'chat.7'] }
@@ -261,7 +261,7 @@ test('a token that expires ends a short stream with a problem (PROTOCOL 6.10, 3.
   assertNothingLeft(gateway)
 })
 
-test('a client that leaves while its short stream waits is forgotten (PROTOCOL 12.1)', async (t) => {
+test('who leaves while a short stream waits is forgotten (PROTOCOL 12.1)', async (t) => {
   const nodes = await openNodes(t)
   const node = await nodes.start()
   for (const channels of [
@@ -311,7 +311,7 @@ test('short streams follow one another on one connection (PROTOCOL 6.10)', async
   await until('the next answer', () => connection.rest.includes('HTTP/1.1 404'))
 })
 
-test('the end of a channel ends a short stream once; of all, 204 (PROTOCOL 6.10, 6.8)', async (t) => {
+test('an end ends a short stream once; of all, it is 204 (PROTOCOL 6.10, 6.8)', async (t) => {
   const nodes = await openNodes(t)
   const node = await nodes.start()
   const channels = ['orders.1', 'orders.2']
