@@ -37,6 +37,8 @@ export interface FollowerOptions {
   readonly wait: number
   /** The node to ask this time. */
   readonly node: (round: number) => string
+  /** How many of its events arrive before the stream is cut off; absent: all. */
+  readonly arriving?: (count: number) => number
 }
 
 export class ShortFollower {
@@ -71,13 +73,16 @@ export class ShortFollower {
   }
 
   async #ask(wait: number): Promise<void> {
-    const { token, channels, node } = this.#options
+    const { token, channels, node, arriving = all } = this.#options
     const body = { channels, wait, ...(this.#cursor !== undefined && { cursor: this.#cursor }) }
     const stream = await readShort(this.#t, node(this.rounds), token, body)
     assert.equal(stream.events[0]?.event, 'welcome', stream.text)
     assert.equal(stream.events.at(-1)?.event, 'heartbeat', stream.text)
-    this.said.push(...saidIn(stream.events))
-    this.#cursor = stream.lastEventId
+    const events = stream.events.slice(0, arriving(stream.events.length))
+    this.said.push(...saidIn(events))
+    this.#cursor = events.findLast(({ id }) => id !== undefined)?.id ?? this.#cursor
     this.rounds += 1
   }
 }
+
+const all = (count: number): number => count

@@ -46,10 +46,11 @@ for (const seed of [1, 2, 3]) {
     const anywhere = (): string => random.pick(both)
     const ephemeral = ['news', 'stocks.*']
     const durable = ['orders.1', 'orders.2']
-    const followers = [0, 2].flatMap((wait) => [
-      new ShortFollower(t, { token, channels: [...ephemeral, ...durable], wait, node: here }),
-      new ShortFollower(t, { token, channels: ephemeral, wait, node: here }),
-      new ShortFollower(t, { token, channels: durable, wait, node: anywhere }),
+    const arriving = (count: number): number => 1 + random.upTo(count - 1)
+    const followers = [{ wait: 0 }, { wait: 2 }, { wait: 2, arriving }].flatMap((how) => [
+      new ShortFollower(t, { ...how, token, channels: [...ephemeral, ...durable], node: here }),
+      new ShortFollower(t, { ...how, token, channels: ephemeral, node: here }),
+      new ShortFollower(t, { ...how, token, channels: durable, node: anywhere }),
     ])
     for (const follower of followers) await follower.start()
     const names = ['news', 'stocks.A', 'stocks.B', 'orders.1', 'orders.2']
@@ -62,7 +63,7 @@ for (const seed of [1, 2, 3]) {
         await new Promise((resolve) => setImmediate(resolve))
       }
     }
-    const isOf = (kind: string) => [...sent].filter(([, name]) => name.startsWith(kind) === true)
+    const isOf = (kind: string) => [...sent].filter(([, name]) => name.startsWith(kind))
     const orders = isOf('orders').map(([number]) => number)
     const others = [...sent.keys()].filter((number) => !orders.includes(number))
     const expected = [[...sent.keys()], others, orders]

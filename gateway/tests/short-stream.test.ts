@@ -324,7 +324,8 @@ test('an end ends a short stream once; of all, it is 204 (PROTOCOL 6.10, 6.8)', 
   const next = await waiting(t, node, { channels, cursor: stream.lastEventId })
   await nodes.publish('orders.2', 2)
   await whole(next)
-  assert.deepEqual(saidIn(next.events).at(-1), 2)
+  // An end that is known is said, and ends nothing.
+  assert.deepEqual(saidIn(next.events), [['ended', 'orders.1'], 2])
   await nodes.publish('orders.2', 3, last)
   const all = await readShort(t, node.http, token, {
     channels,
@@ -346,4 +347,17 @@ test('an end ends a short stream once; of all, it is 204 (PROTOCOL 6.10, 6.8)', 
   }
   const late = await readShort(t, node.http, token, { channels: ['orders.1'], last: 3, wait: 20 })
   assert.deepEqual(saidIn(late.events), [1, ['ended', 'orders.1']])
+})
+
+test('the engine ends no short stream before its wait is over (PROTOCOL 6.10)', async (t) => {
+  const gateway = await startTestGateway(t)
+  const body = { channels: ['news'], wait: 14 }
+  const begin = performance.now()
+  const streams = await Promise.all([1, 2].map(() => waiting(t, gateway, body)))
+  // It would after 8 to 12 s, if it took them for connections that are stuck.
+  await Promise.all(
+    streams.map((stream) => new Promise((resolve) => stream.response.once('close', resolve))),
+  )
+  assert.ok(performance.now() - begin > 13_900)
+  for (const { events } of streams) assert.equal(events.at(-1)?.event, 'heartbeat')
 })
