@@ -31,8 +31,6 @@ export abstract class AuditedClient implements SubscriberRecord {
     return this
   }
 
-  abstract close(): Promise<void>
-
   protected abstract report(): Promise<Report>
 
   get transport(): TransportName | undefined {
@@ -65,10 +63,6 @@ export class PageClient extends AuditedClient {
     return client
   }
 
-  close(): Promise<void> {
-    return this.page.close()
-  }
-
   protected report(): Promise<Report> {
     return this.page.evaluate(() =>
       (globalThis as unknown as { audited: AuditedPage }).audited.report(),
@@ -94,7 +88,7 @@ export class NodeClient extends AuditedClient {
     this.#record = new SdkRecord(this.#tidegate, options)
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#tidegate.close()
   }
 

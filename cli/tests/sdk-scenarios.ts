@@ -3,10 +3,12 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { transportNames, SdkScene } from './sdk-scene.js'
 
+/** Opens a client for each transport, and waits for them. */
+export type Connect = (scene: SdkScene) => Promise<unknown>
+
 export interface Scenario {
   readonly promise: string
-  /** `connect` opens a client for each transport. */
-  run(t: TestContext, connect: (scene: SdkScene) => Promise<void>): Promise<void>
+  run(t: TestContext, connect: Connect): Promise<void>
 }
 
 /** Shorter than any that a person would use. */
@@ -15,7 +17,7 @@ const tokensLeast = 4
 
 async function publishTo(
   t: TestContext,
-  connect: (scene: SdkScene) => Promise<void>,
+  connect: Connect,
   env: Readonly<Record<string, string>> = {},
 ): Promise<SdkScene> {
   const scene = await SdkScene.start(t, env)

@@ -1,4 +1,4 @@
-/** A scene for the SDK: NATS, two nodes behind a middlebox, who publishes, and clients under audit. */
+/** A scene for the SDK: NATS, two nodes behind a middlebox, a publisher, clients under audit. */
 import assert from 'node:assert/strict'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Browser, BrowserContext } from 'playwright-core'
@@ -87,14 +87,11 @@ export class SdkScene {
     return scene
   }
 
-  /** In a profile of its own, as another person's browser. */
   async page(
-    browser: Browser,
+    context: BrowserContext,
     subscriber: string,
     options: Partial<PageOptions> = {},
   ): Promise<PageClient> {
-    const context: BrowserContext = await browser.newContext()
-    this.#scope.after(() => context.close())
     const { origin } = this.server
     const complete = { ...this.#record, gateway: this.box.url, ...options }
     const client = await PageClient.open(context, origin, subscriber, complete)
@@ -102,10 +99,16 @@ export class SdkScene {
     return client
   }
 
-  /** One for each transport. */
-  async pages(browser: Browser): Promise<void> {
-    for (const name of transportNames) await this.page(browser, name, { transports: [name] })
+  /** One for each transport, each in a profile of its own, as another person's browser. */
+  async pages(browser: Browser): Promise<readonly PageClient[]> {
+    const pages: PageClient[] = []
+    for (const name of transportNames) {
+      const context = await browser.newContext()
+      this.#scope.after(() => context.close())
+      pages.push(await this.page(context, name, { transports: [name] }))
+    }
     await this.untilUp()
+    return pages
   }
 
   node(subscriber: string, transports?: readonly TransportName[]): NodeClient {
@@ -168,7 +171,7 @@ export class SdkScene {
     await this.#durable.publisher.stop()
   }
 
-  /** Everybody has everything of the durable channels, and no gap; nothing is wrong in the other. */
+  /** Everybody has everything of the durable channels, and no gap; the other has no fault. */
   async assertFlawless(): Promise<readonly Verdict[]> {
     const verdicts = await this.audit()
     for (const client of this.clients) {
@@ -247,5 +250,6 @@ function publicationsOf({ events }: AuditedClient): number {
 }
 
 function describe({ subscriber, state, connections, problems }: AuditedClient): string {
-  return `${subscriber}: ${state}; was connected by ${connections.join(', ')}; ${problems.join(', ')}`
+  const before = `was connected by ${connections.join(', ')}; ${problems.join(', ')}`
+  return `${subscriber}: ${state}; ${before}`
 }
