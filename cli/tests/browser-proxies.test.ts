@@ -1,4 +1,4 @@
-/** The SDK in Chromium behind proxies that let less and less through: it goes on, and loses nothing. */
+/** The SDK in Chromium behind proxies that let less and less through: it goes on, without loss. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser } from 'playwright-core'
