@@ -63,10 +63,18 @@ export class PageClient extends AuditedClient {
     return client
   }
 
+  /** See `churn`. */
+  churn(round: number): Promise<void> {
+    const run = (each: number): Promise<void> => {
+      return (globalThis as unknown as { audited: AuditedPage }).audited.churn(each)
+    }
+    return this.page.evaluate(run, round)
+  }
+
   protected report(): Promise<Report> {
-    return this.page.evaluate(() =>
-      (globalThis as unknown as { audited: AuditedPage }).audited.report(),
-    )
+    return this.page.evaluate(() => {
+      return (globalThis as unknown as { audited: AuditedPage }).audited.report()
+    })
   }
 }
 

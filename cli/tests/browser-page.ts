@@ -4,6 +4,7 @@ import { LongPollTransport } from '../../client/long-poll-transport.js'
 import { Tidegate } from '../../client/tidegate.js'
 import type { Transport, TransportName } from '../../client/transport.js'
 import { WebSocketTransport } from '../../client/websocket-transport.js'
+import { churn } from './page-churn.js'
 import { SdkRecord, type RecordOptions, type Report } from './sdk-record.js'
 
 /** The page finds them in its address, as JSON. */
@@ -20,6 +21,8 @@ export interface PageOptions extends RecordOptions {
 export interface AuditedPage {
   readonly tidegate: Tidegate
   report(): Report
+  /** Does what a busy application does; see `churn`. */
+  churn(round: number): Promise<void>
 }
 
 const transports: Readonly<Record<TransportName, () => Transport>> = {
@@ -46,10 +49,21 @@ if (options.isInHaste === true) {
   const { random } = Math
   Math.random = () => random() / 10
 }
-const tidegate = new Tidegate(options.gateway, {
-  token: fetchToken,
-  ...(options.transports && { transports: options.transports.map((name) => transports[name]()) }),
-})
+function open(): Tidegate {
+  const { gateway, transports: chosen } = options
+  return new Tidegate(gateway, {
+    token: fetchToken,
+    ...(chosen && { transports: chosen.map((name) => transports[name]()) }),
+  })
+}
+
+const tidegate = open()
 const record = new SdkRecord(tidegate, options)
-const page: AuditedPage = { tidegate, report: () => record.report() }
+/** Of the page: who listens to it has to stop. */
+const { signal } = new AbortController()
+const page: AuditedPage = {
+  tidegate,
+  report: () => record.report(),
+  churn: (round) => churn(tidegate, open, signal, round),
+}
 Object.assign(globalThis, { audited: page })

@@ -100,12 +100,15 @@ export class SdkScene {
   }
 
   /** One for each transport, each in a profile of its own, as another person's browser. */
-  async pages(browser: Browser): Promise<readonly PageClient[]> {
+  async pages(
+    browser: Browser,
+    options: Partial<PageOptions> = {},
+  ): Promise<readonly PageClient[]> {
     const pages: PageClient[] = []
     for (const name of transportNames) {
       const context = await browser.newContext()
       this.#scope.after(() => context.close())
-      pages.push(await this.page(context, name, { transports: [name] }))
+      pages.push(await this.page(context, name, { ...options, transports: [name] }))
     }
     await this.untilUp()
     return pages
@@ -228,15 +231,16 @@ export class SdkScene {
     return log.of(name).filter(({ offset }) => offset !== undefined).length
   }
 
-  /** At least one, then until it is stopped. */
+  /** At least one, then until it is stopped, or the scene is over. */
   async #publishEphemeral(): Promise<void> {
-    do {
+    while (!this.#service.isClosed()) {
       this.#ephemeralCount += 1
       const payload = numberedPayload(ephemeral, this.#ephemeralCount)
       this.#service.publish(`rt.pub.${ephemeral}`, payload)
-      await this.#service.flush()
+      await this.#service.flush().catch(() => undefined)
+      if (!this.#isPublishing) return
       await pause(pauseMs)
-    } while (this.#isPublishing)
+    }
   }
 }
 
