@@ -1,6 +1,5 @@
 /** What an application hears from the SDK, in the form that the auditor takes; it runs anywhere. */
 import { namespaceOf } from '../../shared/channel.js'
-import type { ChannelEvent } from '../../client/channel.js'
 import type { Tidegate } from '../../client/tidegate.js'
 import type { TransportName } from '../../client/transport.js'
 import { numberIn } from '../../loadtest/numbered-payload.js'
@@ -73,41 +72,19 @@ export class SdkRecord {
 
   #follow(name: string): void {
     const channel = this.#tidegate.channel(name)
-    const hear = (event: ChannelEvent): void => this.#hear(name, event)
-    channel.on('subscribed', hear)
-    channel.on('publication', hear)
-    channel.on('gap', hear)
-    channel.on('recovered', hear)
-    channel.on('ended', hear)
-    channel.on('problem', hear)
-  }
-
-  #hear(name: string, event: ChannelEvent): void {
     const epoch = this.#options.epochs[namespaceOf(name)] ?? ''
-    switch (event.type) {
-      case 'subscribed':
-        this.#subscribed.add(name)
-        return void this.#events.push({ type: 'subscribed', name, epoch, offset: 0 })
-      case 'publication': {
-        const { channel, offset = 0, previous = 0, data } = event.publication
-        const number = numberIn(data, channel)
-        return void this.#events.push({
-          ...{ type: 'publication', name, channel, offset, previous, number },
-        })
-      }
-      case 'gap': {
-        const { channel: _, ...gap } = event
-        return void this.#events.push({ ...gap, name })
-      }
-      case 'recovered': {
-        // A gap is owed before anything that lies behind what is recovered, if that is known.
-        const { recovered, upTo: offset = Number.MAX_SAFE_INTEGER } = event
-        return void this.#events.push({ type: 'subscribed', name, epoch, offset, recovered })
-      }
-      case 'ended':
-        return void this.#events.push({ type: 'ended', name })
-      case 'problem':
-        return void this.#problems.push(`${name}: ${event.code}`)
-    }
+    channel.on('subscribed', () => {
+      this.#subscribed.add(name)
+      this.#events.push({ type: 'subscribed', name, epoch, offset: 0 })
+    })
+    channel.on('publication', ({ publication }) => {
+      const { channel: published, offset = 0, previous = 0, data } = publication
+      const number = numberIn(data, published)
+      const place = { channel: published, offset, previous, number }
+      this.#events.push({ type: 'publication', name, ...place })
+    })
+    channel.on('gap', ({ channel: _, ...gap }) => this.#events.push({ ...gap, name }))
+    channel.on('ended', () => this.#events.push({ type: 'ended', name }))
+    channel.on('problem', ({ code }) => this.#problems.push(`${name}: ${code}`))
   }
 }
