@@ -10,7 +10,7 @@ export class Middlebox {
   /** The port of the node that gets what comes next. */
   target: number
   blocksUpgrades = false
-  /** It lets the head of an event stream through, and holds its events back. */
+  /** It lets the head of an event stream through, and holds its events back until it ends. */
   buffersStreams = false
   /** It answers everything itself, with 503 and this `Retry-After`. */
   refusesForSeconds: number | undefined = undefined
@@ -64,7 +64,7 @@ export class Middlebox {
       answer.writeHead(response.statusCode ?? 502, response.headers)
       answer.flushHeaders()
       const isStream = response.headers['content-type']?.startsWith('text/event-stream') === true
-      if (isStream && this.buffersStreams) response.resume()
+      if (isStream && this.buffersStreams) holdUntilEnd(response, answer)
       else response.pipe(answer)
       // What is complete goes out at its own pace.
       response.on('close', () => response.complete || answer.destroy())
@@ -94,6 +94,12 @@ export class Middlebox {
     socket.on('close', () => onward.destroy())
     socket.pipe(onward).pipe(socket)
   }
+}
+
+function holdUntilEnd(response: IncomingMessage, answer: ServerResponse): void {
+  const chunks: Buffer[] = []
+  response.on('data', (chunk: Buffer) => chunks.push(chunk))
+  response.on('end', () => answer.end(Buffer.concat(chunks)))
 }
 
 const refusalBody = JSON.stringify({ status: 503, code: 'overloaded', detail: 'come back later' })
