@@ -5,8 +5,8 @@ import type { Browser } from 'playwright-core'
 import { launchBrowser } from '../../client/tests/browser.js'
 import { describeGrowth, measureHeaps } from './heap-churn.js'
 
-/** A few hundred channels and clients that are kept would be more. */
-const growthBytesMax = 100 * 1024
+/** A client that is kept has some 3 KB. Steps of 70 KB are seen now and then, in all transports. */
+const growthBytesMax = 160 * 1024
 
 let browser: Browser
 
