@@ -1,7 +1,7 @@
 /** One connection for all channels that are wanted, by the transport that works. */
 import type { Gateway } from './gateway.js'
 import type { Probe } from './probe.js'
-import { Progress } from './progress.js'
+import { Progress, type Place } from './progress.js'
 import { ReconnectPace } from './reconnect-pace.js'
 import type { Refusal } from './tidegate-error.js'
 import { TransportChoice } from './transport-choice.js'
@@ -99,6 +99,15 @@ export class Session {
     this.#successor?.update(channels)
   }
 
+  /** A channel that is wanted begins anew, from a place before the one that it has got to. */
+  rewind(name: string, place: Place | undefined): void {
+    this.progress.forget(name)
+    if (place !== undefined) this.progress.resume(name, place)
+    if (this.#state.type === 'idle') return this.#open()
+    if (this.#connection?.update(this.#channels, name) === false) return this.#reopen()
+    this.#successor?.update(this.#channels, name)
+  }
+
   /**
    * The network is back, or somebody looks: no reason to wait much longer.
    * @param isSuspect the connection may be gone without a word
@@ -142,6 +151,7 @@ export class Session {
     if (event.type === 'closed') return this.#lose(event, transport)
     if (event.type === 'welcome') this.#greet(transport)
     if (event.type === 'reconnect') this.#succeedIn(event.afterMs)
+    if (event.type === 'state') return this.#become(event.state)
     this.#listener.event(event)
   }
 

@@ -3,6 +3,7 @@ import type { GapReason } from '../shared/codes.js'
 import type { GapFrame, PublicationFrame } from '../shared/frames.js'
 import type { Gateway } from './gateway.js'
 import type { Progress } from './progress.js'
+import type { SessionState } from './session.js'
 import type { Refusal } from './tidegate-error.js'
 
 export type TransportName = 'websocket' | 'event-stream' | 'long-poll' | 'short-poll'
@@ -28,8 +29,9 @@ export interface Connection {
   /**
    * Changes the channels, in place: those that are new begin, those that are gone end. False: this
    * transport cannot; another connection can have others.
+   * @param again one of them that begins anew, from its place
    */
-  update(channels: readonly string[]): boolean
+  update(channels: readonly string[], again?: string): boolean
   /** The machine may have slept, or its network changed: if nobody answers soon, it has ended. */
   check(): void
   /** Ends it. Nothing is heard afterwards, not even `closed`. */
@@ -46,6 +48,8 @@ export type ConnectionEvent =
   | { readonly type: 'ready' }
   /** The node leaves: another connection is to be open in so many ms. */
   | { readonly type: 'reconnect'; readonly afterMs: number }
+  /** The connection behind this one, which several share, is being made anew: a welcome follows. */
+  | { readonly type: 'state'; readonly state: SessionState }
   | SubscribedEvent
   | { readonly type: 'publication'; readonly publication: Publication }
   | GapEvent

@@ -114,7 +114,7 @@ class WebSocketConnection extends SingleConnection {
   }
 
   /** What the token subscribed stays, whether it is named or not. */
-  override update(channels: readonly string[]): boolean {
+  override update(channels: readonly string[], again?: string): boolean {
     if (this.isClosed) return false
     const before = this.#wanted
     const claimed = this.#claimed
@@ -129,6 +129,11 @@ class WebSocketConnection extends SingleConnection {
     if (claimed === undefined) return true
     for (const name of this.#wanted) {
       if (!before.has(name) && !claimed.has(name)) this.#subscribe(name)
+    }
+    if (again !== undefined) {
+      this.forgetEnd(again)
+      this.#unsubscribe(again)
+      this.#subscribe(again)
     }
     return true
   }
