@@ -13,6 +13,8 @@ export class Middlebox {
   buffersStreams = false
   /** Requests by `GET`, `POST` or `upgrade`. */
   readonly counts = { GET: 0, POST: 0, upgrade: 0 }
+  /** WebSockets that are open now. */
+  openSockets = 0
 
   private constructor(url: string, target: number) {
     this.url = url
@@ -64,7 +66,11 @@ export class Middlebox {
     onward.write(`${lines.join('\r\n')}\r\n\r\n`)
     onward.on('error', () => socket.destroy())
     onward.on('close', () => socket.destroy())
-    socket.on('close', () => onward.destroy())
+    this.openSockets += 1
+    socket.on('close', () => {
+      this.openSockets -= 1
+      onward.destroy()
+    })
     socket.pipe(onward).pipe(socket)
   }
 }
