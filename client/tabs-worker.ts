@@ -3,10 +3,11 @@ import { Gateway } from './gateway.js'
 import { platformTransports } from './platform-transports.js'
 import type { Pace } from './reconnect-pace.js'
 import { systemClock } from './system-clock.js'
+import type { LockQueue } from './tab-election.js'
 import { TabHub } from './tab-hub.js'
 import { readTabMessage, type HubMessage } from './tab-messages.js'
 import type { Transport } from './transport.js'
-import type { WorkerPort } from './worker-line.js'
+import type { LifeSign, WorkerPort } from './worker-line.js'
 
 export interface ServeTabsOptions {
   /** Tried in this order. Default: WebSocket, event stream, long-poll, as the platform has them. */
@@ -40,11 +41,14 @@ class WorkerHubs {
   readonly #pace: Pace
   readonly #hubs = new Map<string, TabHub>()
   readonly #ports = new Map<string, WorkerPort>()
+  readonly #alive: Promise<LifeSign> | undefined
   #lastId = 0
 
   constructor({ transports, pace }: ServeTabsOptions) {
     this.#transports = transports ?? platformTransports()
     this.#pace = pace ?? { clock: systemClock, random: Math.random }
+    const locks = (globalThis.navigator as Navigator | undefined)?.locks as LockQueue | undefined
+    this.#alive = locks && holdLock(locks, this.#pace)
   }
 
   connect(port: WorkerPort): void {
@@ -65,6 +69,7 @@ class WorkerHubs {
     })
     port.addEventListener('close', end)
     port.start()
+    void this.#alive?.then((sign) => this.#ports.get(id)?.postMessage(sign))
   }
 
   #hub(name: string): TabHub {
@@ -93,4 +98,16 @@ class WorkerHubs {
       this.#hubs.delete(name)
     }
   }
+}
+
+/** For the rest of this worker's life. Pending for ever where locks are forbidden. */
+function holdLock(locks: LockQueue, { random }: Pace): Promise<LifeSign> {
+  const lock = `tidegate-worker ${random().toString(36)}`
+  return new Promise((resolve) => {
+    const hold = (): Promise<void> => {
+      resolve({ type: 'alive', lock })
+      return new Promise(() => undefined)
+    }
+    locks.request(lock, {}, hold).catch(() => undefined)
+  })
 }

@@ -74,7 +74,7 @@ class SharedTabs implements Transport {
         this.#hasWorker = false
         listener.lost('the worker cannot be had')
       })
-      return new WorkerLine(handle, listener)
+      return new WorkerLine(handle, listener, platformLocks())
     } catch {
       this.#hasWorker = false
       return undefined
@@ -93,7 +93,11 @@ class SharedTabs implements Transport {
 
 /** Where the platform has one: a page without a secure origin has no locks. */
 function meetingPlace(name: string): MeetingPlace | undefined {
-  const locks = (globalThis.navigator as Navigator | undefined)?.locks as LockQueue | undefined
+  const locks = platformLocks()
   if (locks === undefined || !('BroadcastChannel' in globalThis)) return undefined
   return { locks, lockName: name, broadcast: new BroadcastChannel(name) as Broadcast }
+}
+
+function platformLocks(): LockQueue | undefined {
+  return (globalThis.navigator as Navigator | undefined)?.locks as LockQueue | undefined
 }

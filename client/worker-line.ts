@@ -1,6 +1,14 @@
 /** A tab's way to the hub in a `SharedWorker`. */
+import { Cancellation } from './cancellation.js'
 import type { HubLine, HubLineListener } from './shared-connection.js'
-import { readHubMessage, type TabMessage } from './tab-messages.js'
+import type { LockQueue } from './tab-election.js'
+import { isRecord, readHubMessage, type TabMessage } from './tab-messages.js'
+
+/** What a worker says to each tab first: while it lives it has this lock, which no other has. */
+export interface LifeSign {
+  readonly type: 'alive'
+  readonly lock: string
+}
 
 /** What is needed of a `SharedWorker`. */
 export interface WorkerHandle {
@@ -20,15 +28,17 @@ export interface WorkerPort {
 
 export class WorkerLine implements HubLine {
   readonly #port: WorkerPort
+  readonly #listener: HubLineListener
+  readonly #locks: LockQueue | undefined
+  readonly #life = new Cancellation()
 
-  constructor({ port }: WorkerHandle, listener: HubLineListener) {
+  /** @param locks where the platform has them: else a worker that crashed is missed by its silence */
+  constructor({ port }: WorkerHandle, listener: HubLineListener, locks?: LockQueue) {
     this.#port = port
-    port.addEventListener('message', ({ data }) => {
-      const message = readHubMessage(data)
-      if (message !== undefined) listener.hear(message)
-    })
-    // Where the platform says it; else nothing answers any more.
-    port.addEventListener('close', () => listener.lost('the worker has ended'))
+    this.#listener = listener
+    this.#locks = locks
+    port.addEventListener('message', ({ data }) => this.#hear(data))
+    port.addEventListener('close', () => this.#lose())
     port.start()
     queueMicrotask(() => listener.found())
   }
@@ -38,6 +48,23 @@ export class WorkerLine implements HubLine {
   }
 
   close(): void {
+    this.#life.cancel(undefined)
     this.#port.close()
+  }
+
+  #hear(data: unknown): void {
+    const message = readHubMessage(data)
+    if (message !== undefined) return this.#listener.hear(message)
+    if (!isRecord(data) || data['type'] !== 'alive') return
+    const { signal } = this.#life
+    // Who is given it is the worker's heir: it has died.
+    const inherited = this.#locks?.request(String(data['lock']), { signal }, async () => {
+      this.#lose()
+    })
+    inherited?.catch(() => undefined)
+  }
+
+  #lose(): void {
+    this.#listener.lost('the worker has ended')
   }
 }

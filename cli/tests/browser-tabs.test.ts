@@ -17,7 +17,8 @@ import { mint, serve } from './spawned.js'
 const bounded = { timeout: 120_000 }
 const scope = fileScope()
 const ways = ['worker', 'election'] as const
-type Way = (typeof ways)[number]
+/** `missing`: a worker whose script is not there; `none`: a platform without any of it. */
+type Way = (typeof ways)[number] | 'missing' | 'none'
 
 /** What a page tells of one channel. */
 interface Heard {
@@ -35,10 +36,12 @@ const heard = {}
 let tidegate
 globalThis.connect = (url, token, way) => {
   globalThis.tokensAsked = 0
-  const worker = (name) => new SharedWorker('/worker.js', { type: 'module', name })
+  const script = way === 'missing' ? '/missing.js' : '/worker.js'
+  const worker = (name) => new SharedWorker(script, { type: 'module', name })
+  if (way === 'none') Object.defineProperty(navigator, 'locks', { value: undefined })
   tidegate = new Tidegate(url, {
     token: () => { globalThis.tokensAsked += 1; return token },
-    transports: [sharedTabs(way === 'worker' ? { worker } : {})],
+    transports: [sharedTabs(way === 'worker' || way === 'missing' ? { worker } : {})],
   })
 }
 globalThis.hold = (name) => {
@@ -94,11 +97,18 @@ async function bundle(contents: string): Promise<string> {
 async function start(t: TestContext, way: Way) {
   const nats = await startNats(t, { jetStream: true })
   const namespaces = { default: {}, live: { history: false } }
-  const { port } = await serve(t, {
+  const env = {
     ...{ TIDEGATE_NATS_URL: nats.url, TIDEGATE_PROVISION: 'true' },
     ...{ TIDEGATE_ALLOWED_ORIGINS: origin, TIDEGATE_NAMESPACES: JSON.stringify(namespaces) },
-  })
-  const box = await Middlebox.start(t, port)
+  }
+  const node = await serve(t, env)
+  const box = await Middlebox.start(t, node.port)
+  /** It dies, and another takes its place. */
+  const replaceNode = async (): Promise<void> => {
+    node.node.child.kill('SIGKILL')
+    await node.node.exit()
+    box.target = (await serve(t, env)).port
+  }
   const service = await nats.connect()
   const token = await mint(t, '--subscribe', '*', '--subscribe', 'live.*')
   const context = await browser.newContext()
@@ -112,7 +122,7 @@ async function start(t: TestContext, way: Way) {
     }
   }
   const open = () => Tab.open(context, box.url, token, way)
-  return { box, publish, open, context }
+  return { box, publish, open, replaceNode }
 }
 
 class Tab {
@@ -161,6 +171,10 @@ class Tab {
     return this.page.close()
   }
 
+  async leave(): Promise<void> {
+    await this.page.goto('about:blank')
+  }
+
   /** As a renderer that runs out of memory does. */
   async crash(): Promise<void> {
     const session = await this.page.context().newCDPSession(this.page)
@@ -193,22 +207,41 @@ for (const way of ways) {
     await until(() => box.openSockets === 0)
   })
 
-  for (const death of ['close', 'crash'] as const) {
-    const what = death === 'close' ? 'closes' : 'crashes'
+  for (const death of ['close', 'crash', 'leave'] as const) {
+    const what = { close: 'closes', crash: 'crashes', leave: 'goes to another page' }[death]
     test(`the tab that was first ${what} and nothing is lost, by ${way}`, bounded, async (t) => {
       const { box, publish, open } = await start(t, way)
       const [first, ...others] = [await open(), await open(), await open()]
-      for (const tab of [first, ...others]) await tab.hold('news')
+      for (const tab of [first, ...others]) await tab.hold('news', 'live.a')
       await publish('news', 3)
       for (const tab of others) await tab.heardAll('news', 1, 3)
       const dead = first[death]()
-      await publish('news', 50)
+      await publish('news', 30)
       await dead
-      await publish('news', 50)
-      for (const tab of others) await tab.heardAll('news', 1, 103)
+      await publish('news', 30)
+      for (const tab of others) await tab.heardAll('news', 1, 63)
       await until(() => box.openSockets === 1)
+      // A worker lives on if the tab only closes; else an ephemeral channel has missed something.
+      const losses = way === 'worker' && death !== 'crash' ? 0 : 1
+      for (const tab of others) {
+        await tab.until(`heardOf('live.a').gaps.length === ${losses}`)
+      }
     })
   }
+
+  test(`a node dies and every tab goes on where it was, by ${way}`, bounded, async (t) => {
+    const { box, publish, open, replaceNode } = await start(t, way)
+    const tabs = [await open(), await open(), await open()]
+    for (const tab of tabs) await tab.hold('news')
+    await publish('news', 3)
+    const replaced = replaceNode()
+    await publish('news', 30)
+    for (const tab of tabs) await tab.until("stateOf().type === 'waiting'")
+    await replaced
+    await publish('news', 30)
+    for (const tab of tabs) await tab.heardAll('news', 1, 63)
+    assert.equal(box.openSockets, 1)
+  })
 
   test(
     `a tab that comes later begins live, and leaves the others alone, by ${way}`,
@@ -229,3 +262,34 @@ for (const way of ways) {
     },
   )
 }
+
+test('a leader that is busy for long is relieved, and takes part again', bounded, async (t) => {
+  const { box, publish, open } = await start(t, 'election')
+  const [first, ...others] = [await open(), await open(), await open()]
+  for (const tab of [first, ...others]) await tab.hold('news')
+  const busy = first.page.evaluate('{ const end = Date.now() + 25_000; while (Date.now() < end); }')
+  await publish('news', 20)
+  for (const tab of others) await tab.heardAll('news', 1, 20)
+  await busy
+  await publish('news', 20)
+  for (const tab of [first, ...others]) await tab.heardAll('news', 1, 40)
+  await until(() => box.openSockets === 1)
+})
+
+test('where the worker cannot be had, one of the tabs leads', bounded, async (t) => {
+  const { box, publish, open } = await start(t, 'missing')
+  const tabs = [await open(), await open(), await open()]
+  for (const tab of tabs) await tab.hold('news')
+  await publish('news', 5)
+  for (const tab of tabs) await tab.heardAll('news', 1, 5)
+  assert.equal(box.openSockets, 1)
+})
+
+test('where tabs have no means to meet, each has its own connection', bounded, async (t) => {
+  const { box, publish, open } = await start(t, 'none')
+  const tabs = [await open(), await open()]
+  for (const tab of tabs) await tab.hold('news')
+  await publish('news', 5)
+  for (const tab of tabs) await tab.heardAll('news', 1, 5)
+  assert.equal(box.openSockets, 2)
+})
