@@ -85,8 +85,9 @@ export class TabElection implements HubLine {
     if (this.#isClosed) return
     if (this.#hub !== undefined) return this.#hub.hear(this.#id, message)
     if (message.type === 'join') this.#stealLater()
-    // Only who wants to join may speak to whoever it concerns.
-    if (this.#leader === undefined && message.type !== 'join') return
+    // Who comes or goes says so to whoever it concerns.
+    const isForAnyLeader = message.type === 'join' || message.type === 'leave'
+    if (this.#leader === undefined && !isForAnyLeader) return
     this.#post(message, this.#leader === undefined ? undefined : [this.#leader])
   }
 
