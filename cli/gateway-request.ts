@@ -9,13 +9,13 @@ export function gatewayUrl(given = 'http://127.0.0.1:8080'): string {
   return given.replace(/\/+$/, '')
 }
 
-/** The token goes into a header: an address ends up in logs. */
-export function bearerOf(given: string | undefined, { env }: Terminal): string {
+/** It travels in a header: an address ends up in logs. */
+export function tokenOf(given: string | undefined, { env }: Terminal): string {
   const token = (given ?? env['TIDEGATE_TOKEN'] ?? '').trim()
   if (token === '') throw new CommandError('There is no token: set TIDEGATE_TOKEN or give --token.')
   if (!/^[\x21-\x7e]+$/.test(token))
     throw new CommandError('The token is none: it has odd letters.')
-  return `Bearer ${token}`
+  return token
 }
 
 /** The code and the sentence of a problem; whatever else answered says its status. */

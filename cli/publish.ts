@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { loadConfig, variableOf, type Config } from '../gateway/config.js'
 import { isChannel, type Channel } from '../shared/channel.js'
 import { CommandError, UsageError, type Command, type Terminal } from './command.js'
-import { bearerOf, causeOf, gatewayUrl, refusalOf } from './gateway-request.js'
+import { tokenOf, causeOf, gatewayUrl, refusalOf } from './gateway-request.js'
 import { publishByNats } from './nats-publish.js'
 
 const natsVariable = variableOf('natsUrls')
@@ -61,7 +61,7 @@ export const publishCommand: Command = {
     const config = readNatsConfig(values, terminal)
     const offset =
       config === undefined
-        ? await publishByHttp(gatewayUrl(values.url), bearerOf(values.token, terminal), draft)
+        ? await publishByHttp(gatewayUrl(values.url), tokenOf(values.token, terminal), draft)
         : await publishByNats(config, { ...draft, headers: headersOf(draft) })
     const at = offset === undefined ? '' : ` at offset ${offset}`
     terminal.err(`Published ${draft.payload.length} bytes to ${draft.channel}${at}.`)
@@ -126,7 +126,7 @@ function readNatsConfig(options: Options, { env }: Terminal): Config | undefined
 /** The offset, where the channel has a history. */
 async function publishByHttp(
   url: string,
-  bearer: string,
+  token: string,
   draft: Draft,
 ): Promise<number | undefined> {
   if (draft.isEnd) {
@@ -134,7 +134,7 @@ async function publishByHttp(
       '--end: a client cannot end a channel, a service does, over NATS (--nats).',
     )
   }
-  const headers = { Authorization: bearer, 'Content-Type': 'application/json' }
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
   let response: Response
   try {
     const signal = AbortSignal.timeout(answerMs)

@@ -1,4 +1,4 @@
-/** Who asks: a token, or a ticket that the gateway gave for it, kept until it is about to expire. */
+/** Who asks: a token, or a ticket that the gateway gave for it, kept until it is to be renewed. */
 import { Cancellation } from './cancellation.js'
 import type { Clock } from './clock.js'
 import { TidegateError } from './tidegate-error.js'
@@ -16,6 +16,7 @@ export class Credentials {
   #pending: Promise<string> | undefined
   #token: string | undefined
   #ticket: string | undefined
+  #shown: string | undefined
   /** By this machine's clock. Where that is wrong, a refusal tells, and another is asked for. */
   #renewAt = Infinity
 
@@ -26,21 +27,19 @@ export class Credentials {
 
   /** As a WebSocket's subprotocol carries it: `bearer.<token>` or `ticket.<ticket>`. */
   async get(): Promise<string> {
-    const isFresh = this.#clock.now() < this.#renewAt
-    if (isFresh && this.#ticket !== undefined) return `ticket.${this.#ticket}`
-    return `bearer.${await this.token()}`
+    this.#forgetOld()
+    this.#shown =
+      this.#ticket === undefined ? `bearer.${await this.token()}` : `ticket.${this.#ticket}`
+    return this.#shown
   }
 
   /** A JWT. Rejects with a `TidegateError` of code `token_unavailable`. */
-  token(): Promise<string> {
-    if (this.#token !== undefined && this.#clock.now() < this.#renewAt) {
-      return Promise.resolve(this.#token)
-    }
-    this.#pending ??= this.#ask().finally(() => (this.#pending = undefined))
-    return this.#pending
+  async token(): Promise<string> {
+    this.#forgetOld()
+    return this.#token ?? (await (this.#pending ??= this.#ask()))
   }
 
-  /** What a welcome, or the answer to a refresh or a poll, says. Returns in how many ms to renew. */
+  /** What a welcome, a refresh or a poll is answered with. Returns in how many ms to renew. */
   learn(expiresAt: number, ticket?: string): number {
     const leftMs = (expiresAt - this.#clock.now()) * renewAfterPart
     this.#renewAt = this.#clock.now() + leftMs
@@ -48,23 +47,27 @@ export class Credentials {
     return leftMs
   }
 
-  /** The gateway no longer takes it. */
-  refuse(): void {
-    this.#token = this.#ticket = undefined
+  /** The gateway no longer takes it. If another has taken its place by now, that one is kept. */
+  refuse(shown: string | undefined = this.#shown): void {
+    if (shown === this.#shown) this.#token = this.#ticket = undefined
   }
 
-  /** What it throws at once is a rejection, too; and one that never answers keeps nobody waiting. */
+  #forgetOld(): void {
+    if (this.#clock.now() >= this.#renewAt) this.refuse()
+  }
+
+  /** What it throws at once is a rejection, too; one that never answers keeps nobody waiting. */
   async #ask(): Promise<string> {
     const call = new Cancellation()
     call.cancelAfter(this.#clock, answerWithinMs, 'the token provider does not answer')
     try {
       this.#token = await call.until((async () => this.#provider())())
-      this.#ticket = undefined
       this.#renewAt = Infinity
       return this.#token
     } catch (cause) {
       throw new TidegateError('token_unavailable', String(cause), { retryable: true, cause })
     } finally {
+      this.#pending = undefined
       call.end()
     }
   }

@@ -34,7 +34,7 @@ export class EventReader {
     if (field === 'data') this.#data.push(value)
     if (field === 'event') this.#name = value
     if (field === 'id' && !value.includes('\0')) this.#id = value
-    if (field === 'retry' && /^\d+$/.test(value)) this.retryMs = Number(value)
+    if (field === 'retry') this.retryMs = Number(value)
   }
 
   #dispatch(): StreamEvent {

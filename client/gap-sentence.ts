@@ -1,8 +1,7 @@
 /** A gap in plain words, with its bounds. */
-import type { GapReason } from '../shared/codes.js'
-import type { GapFrame } from '../shared/frames.js'
+import type { GapEvent } from './transport.js'
 
-const reasons: Readonly<Record<GapReason, string>> = {
+const reasons: Readonly<Record<GapEvent['reason'], string>> = {
   cursor_expired: 'the node no longer has everything since then',
   other_node: 'it was on another node, or before a restart',
   broker_disconnected: 'the node had lost NATS',
@@ -11,17 +10,18 @@ const reasons: Readonly<Record<GapReason, string>> = {
   new_epoch: 'the history was made anew or set back',
   expired: 'the history no longer has it',
   recovery_limit: 'more was missed than one recovery gives',
+  not_subscribed: 'nothing keeps it for who is not connected',
 }
 
 /** What is lost, and why; without a full stop. */
-export function gapSentence(gap: Omit<GapFrame, 'type'>): string {
+export function gapSentence(gap: Omit<GapEvent, 'type'>): string {
   const { reason } = gap
   // A gateway that is newer may know others.
   const why = Object.hasOwn(reasons, reason) ? reasons[reason] : reason
   return `${lost(gap)}: ${why}`
 }
 
-function lost({ channel, after, before, epoch, offset }: Omit<GapFrame, 'type'>): string {
+function lost({ channel, after, before, epoch, offset }: Omit<GapEvent, 'type'>): string {
   if (epoch !== undefined && offset !== undefined) {
     const kept = after === undefined ? '' : ` after offset ${after}`
     return `${channel}${kept} goes on after offset ${offset} of another history, ${epoch}`

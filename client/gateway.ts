@@ -26,6 +26,10 @@ export interface Welcome {
 /** An answer that is later than this is not coming any more. */
 export const answerMsMax = 15_000
 
+export function silentError(): TidegateError {
+  return new TidegateError('connection_silent', 'no answer came', { retryable: true })
+}
+
 export class Gateway {
   readonly credentials: Credentials
   readonly pace: Pace
@@ -64,28 +68,25 @@ export class Gateway {
     try {
       return await this.#askOnce(request, read)
     } catch (error) {
-      if (!(error instanceof TidegateError) || error.status !== 401) throw error
-      this.credentials.refuse()
-      if (error.code !== 'token_expired') throw error
+      if (!(error instanceof TidegateError) || error.code !== 'token_expired') throw error
       return await this.#askOnce(request, read)
     }
   }
 
   async #askOnce<Value>(
-    { path, body, accept, signal, withinMs = answerMsMax }: GatewayRequest,
+    { path, body, accept = '*/*', signal, withinMs = answerMsMax }: GatewayRequest,
     read: (response: Response) => Promise<Value>,
   ): Promise<Value> {
     const { clock } = this.pace
     const call = new Cancellation(signal)
     try {
       const credential = await call.until(this.credentials.get())
-      const silent = new TidegateError('connection_silent', 'no answer came', { retryable: true })
-      call.cancelAfter(clock, withinMs, silent)
+      call.cancelAfter(clock, withinMs, silentError())
       const headers: Record<string, string> = {
+        accept,
         // Scheme and token: the names of schemes ignore case (RFC 9110 11.1).
         authorization: credential.replace('.', ' '),
       }
-      if (accept !== undefined) headers['accept'] = accept
       const init: RequestInit = { headers, cache: 'no-store', signal: call.signal }
       if (body !== undefined) {
         headers['content-type'] = 'application/json'
@@ -94,11 +95,14 @@ export class Gateway {
       }
       const response = await call.until(this.#fetch(this.address(path), init))
       if (response.ok) return await call.until(read(response))
-      throw readRefusal(response, await call.until(response.text()), clock.now())
+      if (response.status === 401) this.credentials.refuse(credential)
+      throw readRefusal(response, await call.until(response.text()))
     } catch (error) {
       if (call.signal.aborted) throw call.signal.reason
       if (error instanceof TidegateError) throw error
-      throw new TidegateError('connection_lost', String(error), { retryable: true, cause: error })
+      // Node hides what happened in a cause.
+      const { cause = error } = error as Error
+      throw new TidegateError('connection_lost', String(cause), { retryable: true, cause })
     } finally {
       call.end()
     }

@@ -1,7 +1,7 @@
 /** Publishes and reads histories by HTTP, again where that is harmless (PROTOCOL 8). */
 import { namespaceOf } from '../shared/channel.js'
 import { Cancellation } from './cancellation.js'
-import { answerMsMax, type Gateway, type GatewayRequest } from './gateway.js'
+import { answerMsMax, silentError, type Gateway, type GatewayRequest } from './gateway.js'
 import { delayMs } from './reconnect-pace.js'
 import { TidegateError } from './tidegate-error.js'
 import type { Publication } from './transport.js'
@@ -56,13 +56,17 @@ const undone = /^(overloaded|draining|key_unknown|token_unavailable)$/
 export class HttpCalls {
   readonly #gateway: Gateway
   readonly #isKnownDurable: (channel: string) => boolean
-  readonly #life = new Cancellation()
+  readonly #life: AbortSignal
   /** Namespaces whose last answer had an offset: as many as the application publishes in. */
   readonly #durable = new Set<string>()
 
-  /** @param isKnownDurable by what a subscription told; else the answers to calls tell */
-  constructor(gateway: Gateway, isKnownDurable: (channel: string) => boolean) {
+  /**
+   * @param life its abort gives up all calls, and those to come
+   * @param isKnownDurable by what a subscription told; else the answers to calls tell
+   */
+  constructor(gateway: Gateway, life: AbortSignal, isKnownDurable: (channel: string) => boolean) {
     this.#gateway = gateway
+    this.#life = life
     this.#isKnownDurable = isKnownDurable
   }
 
@@ -83,7 +87,8 @@ export class HttpCalls {
       else this.#durable.add(namespace)
       return offset === undefined ? {} : { offset }
     } catch (error) {
-      throw mayBeMade && error instanceof TidegateError ? unanswered(error) : error
+      if (!(error instanceof TidegateError) || error.code === 'closed') throw error
+      throw mayBeMade || error.code === 'connection_silent' ? unanswered(error) : error
     }
   }
 
@@ -96,11 +101,6 @@ export class HttpCalls {
     return await this.#ask<HistoryPage>({ path: `history?${query}` }, signal, Infinity, mayAsk)
   }
 
-  /** Gives up all calls, and those to come: they reject with the code `closed`. */
-  close(): void {
-    this.#life.cancel(new TidegateError('closed', 'the client was closed'))
-  }
-
   async #ask<Value>(
     request: GatewayRequest,
     signal: AbortSignal | undefined,
@@ -109,11 +109,10 @@ export class HttpCalls {
   ): Promise<Value> {
     const { pace } = this.#gateway
     const { clock } = pace
-    const call = new Cancellation(this.#life.signal, signal)
-    const endsAt = clock.now() + withinMs
+    const call = new Cancellation(this.#life, signal)
     // The clock sees what a machine slept, the timer does not mind a clock that is set back.
-    let isLate = false
-    const stopTimer = clock.after(withinMs, () => (isLate = true))
+    const endsAt = clock.now() + withinMs
+    call.cancelAfter(clock, Math.max(withinMs, 0) + answerMsMax, silentError())
     try {
       call.signal.throwIfAborted()
       for (let attempt = 0; ; attempt += 1) {
@@ -124,15 +123,14 @@ export class HttpCalls {
           const { code, retryable, retryAfterMs } = error
           const isWorthIt = mayRetry(error, attempt) && retryable
           const wait = delayMs(pace, attempt, retryAfterMs)
-          isLate ||= clock.now() + wait >= endsAt
+          const isLate = clock.now() + wait >= endsAt
           // A token that has expired was replaced already: its provider has no other.
           if (isLate || !isWorthIt || code === 'token_expired') throw error
           await call.wait(clock, wait)
-          if (isLate || clock.now() >= endsAt) throw error
+          if (clock.now() >= endsAt) throw error
         }
       }
     } finally {
-      stopTimer()
       call.end()
     }
   }

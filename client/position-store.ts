@@ -31,7 +31,8 @@ export class Positions {
   readonly #places = new Map<string, Place>()
   /** Of names that were loaded and not taken yet. */
   readonly #loaded = new Set<string>()
-  #text = ''
+  /** What the store has; undefined: nobody knows yet. */
+  #text: string | undefined
 
   constructor(store: PositionStore) {
     this.#store = store
@@ -39,15 +40,20 @@ export class Positions {
 
   /** @internal */
   async load(): Promise<void> {
+    this.#text = undefined
+    let text: string | undefined
     try {
-      const places: unknown = JSON.parse((await this.#store.load()) ?? '{}')
-      for (const [name, place] of Object.entries(places as Record<string, Place>)) {
+      text = await this.#store.load()
+      const places: unknown = JSON.parse(text ?? '{}')
+      for (const [name, place] of Object.entries(places as Record<string, Place | null>)) {
+        if (typeof place !== 'string' && !place?.epoch) continue
         this.#places.set(name, place)
         this.#loaded.add(name)
       }
     } catch {
       // The application's storage: whatever is wrong with it, to begin anew is right.
     }
+    this.#text = text ?? '{}'
   }
 
   /** @internal Where a channel goes on when it is wanted for the first time. */
@@ -58,17 +64,16 @@ export class Positions {
 
   /** @internal `isRead`: whether the application has had everything that has come of it. */
   save(names: Iterable<string>, progress: Progress, isRead: (name: string) => boolean): void {
-    const held = new Set(names)
     for (const name of this.#places.keys()) {
-      // What was loaded and is not wanted yet may be wanted later.
-      if (!held.has(name) && !this.#loaded.has(name)) this.#places.delete(name)
+      // It was left, or could not be read. What is not wanted yet may be wanted later.
+      if (progress.place(name) === undefined && !this.#loaded.has(name)) this.#places.delete(name)
     }
-    for (const name of held) {
+    for (const name of names) {
       const place = progress.place(name)
       if (place !== undefined && isRead(name)) this.#places.set(name, place)
     }
     const text = JSON.stringify(Object.fromEntries(this.#places))
-    if (text === this.#text) return
+    if (this.#text === undefined || text === this.#text) return
     this.#text = text
     try {
       this.#store.save(text)

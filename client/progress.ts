@@ -1,5 +1,5 @@
 /** What a client has got of each channel: where it goes on, and whether anything is missing. */
-import { isChannel, namespaceOf } from '../shared/channel.js'
+import { namespaceOf } from '../shared/channel.js'
 import type { GapFrame, PublicationFrame, VerifiedOffset } from '../shared/frames.js'
 import type { Position } from '../shared/position.js'
 
@@ -49,7 +49,7 @@ export class Progress {
     const entry = this.#entry(name)
     entry.place = place
     entry.live = undefined
-    if (typeof place === 'object' && isChannel(name)) entry.got ??= place.offset
+    if (typeof place === 'object' && !isPattern(name)) entry.got ??= place.offset
   }
 
   /** If it is subscribed again, it begins anew. */
@@ -84,13 +84,14 @@ export class Progress {
    */
   begin(name: string, live: Position, isBehind: boolean): void {
     const entry = this.#entry(name)
-    if (isBehind) {
+    // Another connection may have begun it meanwhile, and be further.
+    if (isBehind || entry.place !== undefined) {
       entry.live = live
       return arrive(entry)
     }
     entry.place = live
     entry.live = undefined
-    if (isChannel(name)) entry.got = live.offset
+    if (!isPattern(name)) entry.got = live.offset
   }
 
   /** The same of an ephemeral one. Returns whether something was missed since it was subscribed. */
@@ -120,12 +121,12 @@ export class Progress {
     if (epoch !== undefined && offset !== undefined) {
       entry.place = { epoch, offset }
       this.#forgetPattern(channel)
-    } else if (before !== undefined) {
+    } else if (before !== undefined && before > (entry.got ?? 0)) {
       const known = knownOf(entry)
       if (known !== undefined) entry.place = { epoch: known.epoch, offset: before - 1 }
       entry.got = before - 1
     }
-    if (epoch !== undefined) entry.got = isChannel(channel) ? offset : undefined
+    if (epoch !== undefined) entry.got = isPattern(channel) ? undefined : offset
     arrive(entry)
   }
 
@@ -138,8 +139,10 @@ export class Progress {
       const told = verified[namespaceOf(name)]
       const known = knownOf(entry)
       if (told === undefined || known?.epoch !== told.epoch || !isHeard(name)) continue
+      // Of what was asked for before live, it may not be all (14.2).
+      if (known === entry.live && told.offset < known.offset) continue
       const raised = Math.max(known.verified ?? 0, told.offset)
-      const offset = isChannel(name) ? known.offset : Math.max(known.offset, told.offset)
+      const offset = isPattern(name) ? Math.max(known.offset, told.offset) : known.offset
       entry.place = { ...known, offset, verified: raised }
       entry.live = undefined
     }
@@ -180,6 +183,11 @@ export class Progress {
       if (key.startsWith(`${pattern} `)) this.#gotByPattern.delete(key)
     }
   }
+}
+
+/** Of two kinds of names: no channel has a wildcard in it. */
+export function isPattern(name: string): boolean {
+  return /[*>]/.test(name)
 }
 
 function takeNext(entry: Entry, { offset = 0, previous = 0, time }: Placed): Link {

@@ -94,10 +94,11 @@ export class PublicationBuffer<Item> {
     this.#wake = undefined
   }
 
-  /** Not at every one that is read: to pause has its price. */
+  /** Not at every one that is read, nor for one that is awaited: to pause has its price. */
   #pace(): void {
     const count = this.#items.length
-    const isPaused = this.#isPaused ? count > this.#max / 2 : count >= this.#max
+    const isFull = count >= this.#max && this.#wake === undefined
+    const isPaused = this.#isPaused ? count > this.#max / 2 : isFull
     if (isPaused === this.#isPaused || this.#whenFull !== 'pause') return
     this.#isPaused = isPaused
     this.#owner.paced()

@@ -1,30 +1,25 @@
 /** What an HTTP refusal says: its code, whether to come back, and when (PROTOCOL 9). */
 import { TidegateError } from './tidegate-error.js'
 
-export function readRefusal(response: Response, body: string, now: number): TidegateError {
-  const { status, statusText, headers } = response
+export function readRefusal(
+  { status, statusText, headers }: Response,
+  body: string,
+): TidegateError {
   const { code = `http_${status}`, detail = statusText } = readProblem(body)
+  // A date, which a gateway does not write, is no number (RFC 9110, 10.2.3).
+  const seconds = Number(headers.get('retry-after') ?? NaN)
   return new TidegateError(code, detail, {
     status,
     retryable: code === 'token_expired' || status === 408 || status === 429 || status >= 500,
-    retryAfterMs: readRetryAfter(headers.get('retry-after'), now),
+    retryAfterMs: seconds >= 0 ? seconds * 1000 : undefined,
   })
 }
 
 /** RFC 9457. What stands between us and the gateway may answer with a page of its own. */
 function readProblem(body: string): { readonly code?: string; readonly detail?: string } {
   try {
-    const problem: unknown = JSON.parse(body)
-    return typeof problem === 'object' && problem !== null ? problem : {}
+    return Object(JSON.parse(body)) as object
   } catch {
     return {}
   }
-}
-
-/** RFC 9110, 10.2.3: seconds or a date. */
-function readRetryAfter(value: string | null, now: number): number | undefined {
-  if (value === null) return undefined
-  if (/^\d+$/.test(value)) return Number(value) * 1000
-  const date = Date.parse(value)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }

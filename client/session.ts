@@ -1,7 +1,7 @@
 /** One connection for all channels that are wanted, by the transport that works. */
 import type { Gateway } from './gateway.js'
 import type { Probe } from './probe.js'
-import { Progress, type Place } from './progress.js'
+import { Progress } from './progress.js'
 import { ReconnectPace } from './reconnect-pace.js'
 import type { Refusal } from './tidegate-error.js'
 import { TransportChoice } from './transport-choice.js'
@@ -89,23 +89,16 @@ export class Session {
     }
     this.#channels = channels
     this.#paused = paused
-    if (wanted.size === before.size && channels.every((name) => before.has(name))) return
+    const isOver = channels.length + paused.size === 0
+    const isSame = wanted.size === before.size && channels.every((name) => before.has(name))
+    // The last of those that paused may have been left.
+    if (isSame && !(isOver && this.#connection)) return
     if (this.#state.type === 'idle') return this.#open()
     // While it waits, or asks by HTTP, they are only noted.
     if (this.#connection === undefined) return
-    const isOver = channels.length + paused.size === 0
     // A successor that cannot follow is not waited for: a new connection is one as well.
-    if (isOver || !this.#connection.update(channels)) return this.#reopen()
-    this.#successor?.update(channels)
-  }
-
-  /** A channel that is wanted begins anew, from a place before the one that it has got to. */
-  rewind(name: string, place: Place | undefined): void {
-    this.progress.forget(name)
-    if (place !== undefined) this.progress.resume(name, place)
-    if (this.#state.type === 'idle') return this.#open()
-    if (this.#connection?.update(this.#channels, name) === false) return this.#reopen()
-    this.#successor?.update(this.#channels, name)
+    const canFollow = (each?: Connection): boolean => each?.update(channels) !== false
+    if (isOver || ![this.#connection, this.#successor].every(canFollow)) this.#open()
   }
 
   /**
@@ -122,7 +115,7 @@ export class Session {
   }
 
   close(): void {
-    this.#end({ code: 'closed', message: 'it was closed' })
+    this.#end({ code: 'closed', message: 'the client was closed' })
   }
 
   #open(): void {
@@ -130,15 +123,19 @@ export class Session {
     if (this.#channels.length === 0) return this.#become({ type: 'idle' })
     const transport = this.#choice.current()
     this.#reconnect.opens()
-    this.#connection = this.#connect(transport, false)
+    this.#connection = this.#connect(transport)
     this.#become({ type: 'connecting', transport: transport.name })
   }
 
-  #connect(transport: Transport, isSuccessor: boolean): Connection {
+  #connect(transport: Transport): Connection {
     const { gateway, last } = this.#options
+    const isSuccessor = (): boolean => connection === this.#successor
     const request = {
-      ...{ gateway, channels: this.#channels, progress: this.progress, isSuccessor },
+      ...{ gateway, channels: this.#channels, progress: this.progress },
       ...(last !== undefined && { last }),
+      get isSuccessor() {
+        return isSuccessor()
+      },
     }
     const connection: Connection = transport.open(request, (event) => {
       if (connection === this.#connection) this.#hear(event, transport)
@@ -149,7 +146,9 @@ export class Session {
 
   #hear(event: ConnectionEvent, transport: Transport): void {
     if (event.type === 'closed') return this.#lose(event, transport)
-    if (event.type === 'welcome') this.#greet(transport)
+    // Of a successor whose welcome was not heard it is the first that tells that it works.
+    const isReady = event.type === 'ready' && this.#state.type === 'connecting'
+    if (event.type === 'welcome' || isReady) this.#greet(transport)
     if (event.type === 'reconnect') this.#succeedIn(event.afterMs)
     if (event.type === 'state') return this.#become(event.state)
     this.#listener.event(event)
@@ -165,7 +164,7 @@ export class Session {
   #succeedIn(afterMs: number): void {
     this.#cancel()
     this.#cancel = this.#options.gateway.pace.clock.after(afterMs, () => {
-      this.#successor ??= this.#connect(this.#choice.current(), true)
+      this.#successor ??= this.#connect(this.#choice.current())
     })
   }
 
@@ -232,11 +231,6 @@ export class Session {
     this.#canWake = refusal.retryAfterMs === undefined
     const { code, message } = refusal
     this.#become({ type: 'waiting', code, message, until: clock.now() + delayMs })
-  }
-
-  #reopen(): void {
-    this.#leave()
-    this.#open()
   }
 
   #end({ code, message }: Pick<Refusal, 'code' | 'message'>): void {

@@ -35,15 +35,14 @@ export interface SharedConnectionOptions {
 const pingEveryMs = 5_000
 /** The hub counts what it sends to who says nothing. */
 const pingEveryMessages = 500
-/** Half of the silence that ends it where nobody was asked: 3 minutes. */
-const heartbeatSeconds = 90
-/** The same where a hub is looked for. */
-const joinSeconds = 5
+/** Where nobody was asked: a hidden tab may get to its timers once a minute. */
+const silenceMsMax = 180_000
+/** For a hub to be found, or elected. */
+const joinMsMax = 10_000
 
 export class SharedConnection extends SingleConnection {
   readonly #options: SharedConnectionOptions
   readonly #line: HubLine
-  readonly #stopListening: (() => void)[]
   /** The channels that are wanted, each with the number of the update that began it. */
   readonly #since = new Map<string, number>()
   /** Those of which something was missed that nothing covers: it is said when they begin. */
@@ -72,13 +71,12 @@ export class SharedConnection extends SingleConnection {
       },
       request,
     )
-    this.#stopListening = [
-      onWakeUp(clock, (isSuspect) => this.#line.send({ type: 'wake', isSuspect })),
-      // It may be put away, and come back: then it joins again.
-      onPageHide(() => this.fail('connection_lost', 'the page was left')),
-    ]
-    this.heard()
-    this.watchSilence()
+    const { signal } = this.life
+    onWakeUp(clock, signal, (isSuspect) => this.#line.send({ type: 'wake', isSuspect }))
+    // It may be put away, and come back: then it joins again.
+    const putAway = (): void => this.fail('connection_lost', 'the page was left')
+    globalThis.addEventListener?.('pagehide', putAway, { signal })
+    this.watchSilence(joinMsMax)
   }
 
   override update(channels: readonly string[]): boolean {
@@ -96,7 +94,6 @@ export class SharedConnection extends SingleConnection {
 
   protected release(): void {
     this.#cancelPing()
-    for (const stop of this.#stopListening) stop()
     this.#line.send({ type: 'leave' })
     this.#line.close()
   }
@@ -131,8 +128,7 @@ export class SharedConnection extends SingleConnection {
     for (const name of this.#since.keys()) this.#begin(name)
     this.#cancelPing()
     this.#ask('join')
-    this.heard()
-    this.watchSilence(joinSeconds)
+    this.watchSilence(joinMsMax)
   }
 
   #ask(type: 'join' | 'update'): void {
@@ -186,7 +182,7 @@ export class SharedConnection extends SingleConnection {
     const wasJoined = this.#isJoined
     this.#acknowledged = update
     if (wasJoined || !this.#isJoined) return
-    this.watchSilence(heartbeatSeconds)
+    this.watchSilence(silenceMsMax)
     this.#pingLater()
   }
 
@@ -280,9 +276,4 @@ function channelOf(event: SharedEvent): string | undefined {
   if (event.type !== 'publication') return event.channel
   const { channel, pattern = channel } = event.publication
   return pattern
-}
-
-function onPageHide(run: () => void): () => void {
-  globalThis.addEventListener?.('pagehide', run)
-  return () => globalThis.removeEventListener?.('pagehide', run)
 }

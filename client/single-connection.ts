@@ -1,6 +1,5 @@
 /** What every connection promises: each once, no loss in silence, and nothing after `closed`. */
 import { Cancellation } from './cancellation.js'
-import type { Place } from './progress.js'
 import type { Refusal } from './tidegate-error.js'
 import type {
   ClosedEvent,
@@ -12,7 +11,7 @@ import type {
 } from './transport.js'
 
 /** A socket or stream that opens may be held back by what stands before it: this is not long. */
-const welcomeWithinMs = 10_000
+export const welcomeMsMax = 10_000
 /** Who is asked whether he is there answers within this. */
 const answerWithinMs = 5_000
 
@@ -23,7 +22,7 @@ export abstract class SingleConnection implements Connection {
   readonly #onEvent: (event: ConnectionEvent) => void
   readonly #ended = new Set<string>()
   #heardAt = 0
-  #silenceMsMax = welcomeWithinMs
+  #silenceMsMax = 0
   #cancelSilence: () => void = () => undefined
 
   constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void) {
@@ -43,7 +42,7 @@ export abstract class SingleConnection implements Connection {
   check(): void {
     const { clock } = this.request.gateway.pace
     this.#heardAt = Math.min(this.#heardAt, clock.now() + answerWithinMs - this.#silenceMsMax)
-    this.watchSilence()
+    this.#watch()
   }
 
   close(): void {
@@ -75,38 +74,11 @@ export abstract class SingleConnection implements Connection {
     this.#heardAt = this.request.gateway.pace.clock.now()
   }
 
-  /** From when it is open. A peer that vanished without a word is noticed by missing heartbeats. */
-  protected watchSilence(heartbeatSeconds?: number): void {
-    const { clock } = this.request.gateway.pace
-    if (heartbeatSeconds !== undefined) this.#silenceMsMax = heartbeatSeconds * 2000
-    this.#cancelSilence()
-    const leftMs = this.#heardAt + this.#silenceMsMax - clock.now()
-    if (leftMs > 0) this.#cancelSilence = clock.after(leftMs, () => this.watchSilence())
-    else this.fail('connection_silent', `nothing was heard for ${this.#silenceMsMax / 1000} s`)
-  }
-
-  /** What an event stream or poll asks for. */
-  protected question(): object {
-    const { channels, last, progress } = this.request
-    const places: Record<string, Place> = {}
-    for (const name of channels) {
-      const place = progress.place(name)
-      if (place !== undefined) places[name] = place
-    }
-    const [first] = Object.values(places)
-    // A cursor may cover channels that are to begin anew: those have no place.
-    const isShared = channels.every((name) => places[name] === first)
-    const from = isShared && typeof first === 'string' ? { cursor: first } : { positions: places }
-    return { channels, last, ...from }
-  }
-
-  /** It has begun, by event stream or poll, with all channels at once. */
-  protected greet(subscriptions: readonly string[]): void {
-    this.emit({ type: 'welcome', subscriptions })
-    for (const channel of subscriptions) {
-      if (this.request.progress.isCutOff(channel)) this.missed(channel)
-    }
-    this.emit({ type: 'ready' })
+  /** A peer that vanished without a word is noticed by what does not come. */
+  protected watchSilence(silenceMsMax: number): void {
+    this.heard()
+    this.#silenceMsMax = silenceMsMax
+    this.#watch()
   }
 
   /** Of an ephemeral channel, what came while there was no connection. */
@@ -155,13 +127,11 @@ export abstract class SingleConnection implements Connection {
     this.end({ code: 'ended', message: 'all channels have ended', retryable: false })
   }
 
-  /** What cannot be read was not written by a gateway: a fresh connection may fare better. */
-  protected parse(text: string): unknown {
-    try {
-      return JSON.parse(text)
-    } catch (error) {
-      this.fail('protocol_error', String(error))
-      return undefined
-    }
+  #watch(): void {
+    const { clock } = this.request.gateway.pace
+    this.#cancelSilence()
+    const leftMs = this.#heardAt + this.#silenceMsMax - clock.now()
+    if (leftMs > 0) this.#cancelSilence = clock.after(leftMs, () => this.#watch())
+    else this.fail('connection_silent', 'nothing is heard')
   }
 }

@@ -151,12 +151,16 @@ export class TabHub {
       tab.told.delete(name)
     }
     if (type === 'update') this.#send([tab.id], { type: 'updated', update })
+    const behind = new Map<string, Place | undefined>()
     for (const [name, place] of wanted) {
       if (tab.channels.has(name)) continue
       tab.channels.add(name)
-      if (this.#held.has(name)) this.#attach(tab, name, place, last !== undefined)
-      else if (place !== undefined) this.#session?.progress.resume(name, place)
+      if (!this.#held.has(name)) {
+        if (place !== undefined) this.#session?.progress.resume(name, place)
+      } else if (this.#isBehind(name, place, last !== undefined)) behind.set(name, place)
+      else this.#attach(tab, name, place)
     }
+    this.#rewind(tab, behind)
     this.#update()
     this.#tellPlacesSoon()
   }
@@ -167,32 +171,43 @@ export class TabHub {
     this.#session?.update([...this.#held])
   }
 
-  /** The session has this channel: does it have to begin anew for this one? */
-  #attach(tab: Tab, name: string, place: Place | undefined, wantsLast: boolean): void {
-    const { progress } = this.#session as Session
-    const held = progress.place(name)
-    const said = this.#said.get(name)
+  /** The session has this channel: does it have to begin anew for who comes from this place? */
+  #isBehind(name: string, place: Place | undefined, wantsLast: boolean): boolean {
+    const held = this.#session?.progress.place(name)
+    if (place === undefined) return wantsLast && isChannel(name) && held !== undefined
     // It is subscribed and has no place: an ephemeral channel, which cannot go back.
-    const canRewind = held !== undefined || said === undefined
-    const isBehind = place !== undefined && canRewind && isBefore(place, held)
-    if (isBehind || (place === undefined && wantsLast && isChannel(name) && held !== undefined)) {
-      return this.#rewind(tab, name, place)
-    }
+    const canRewind = held !== undefined || !this.#said.has(name)
+    return canRewind && isBefore(place, held)
+  }
+
+  /** It is told what the others know. */
+  #attach(tab: Tab, channel: string, place: Place | undefined): void {
+    const said = this.#said.get(channel)
     if (said === undefined) return
-    this.#send([tab.id], { type: 'event', event: { type: 'subscribed', channel: name } })
-    if (said.type !== 'subscribed') this.#send([tab.id], { type: 'event', event: said })
-    if (place === undefined || canRewind) return
-    const missed = { type: 'gap', channel: name, reason: 'not_subscribed' } as const
-    this.#send([tab.id], { type: 'event', event: missed })
+    const tell = (event: SharedEvent): void => this.#tell(event, [tab])
+    tell({ type: 'subscribed', channel })
+    if (said.type !== 'subscribed') tell(said)
+    const isLost = place !== undefined && this.#session?.progress.place(channel) === undefined
+    if (isLost) tell({ type: 'gap', channel, reason: 'not_subscribed' })
   }
 
   /** The other tabs have what comes again, and drop it. */
-  #rewind(tab: Tab, name: string, place: Place | undefined): void {
-    if (this.#said.get(name)?.type === 'subscribed') {
+  #rewind(tab: Tab, behind: ReadonlyMap<string, Place | undefined>): void {
+    const session = this.#session
+    if (behind.size === 0 || session === undefined) return
+    for (const name of behind.keys()) {
+      if (this.#said.get(name)?.type !== 'subscribed') continue
       const others = this.#rewinding.get(name) ?? new Set()
       this.#rewinding.set(name, others.add(tab.id))
     }
-    this.#session?.rewind(name, place)
+    const rest = [...this.#held].filter((name) => !behind.has(name))
+    // As if they paused: without any channel the connection would end.
+    session.update(rest, new Set(behind.keys()))
+    for (const [name, place] of behind) {
+      session.progress.forget(name)
+      if (place !== undefined) session.progress.resume(name, place)
+    }
+    session.update([...this.#held])
   }
 
   #forget(tabs: readonly Tab[]): void {

@@ -37,7 +37,7 @@ export class TidegateError extends Error implements Refusal {
 
   constructor(code: string, message: string, details: TidegateErrorDetails = {}) {
     const { retryable = false, status, retryAfterMs, cause } = details
-    super(message, cause === undefined ? {} : { cause })
+    super(message, { cause })
     this.code = code
     this.retryable = retryable
     this.status = status

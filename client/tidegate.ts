@@ -63,7 +63,7 @@ export class Tidegate {
   readonly #pace: Pace
   readonly #positions: Positions | undefined
   readonly #isLoaded: Promise<void>
-  readonly #stopListening: (() => void)[]
+  readonly #life = new AbortController()
   /** By name, the last that was said of the subscription: for holders that come later. */
   readonly #said = new Map<string, ChannelEvent>()
   #error: TidegateError | undefined
@@ -89,14 +89,17 @@ export class Tidegate {
       { event: (event) => this.#hear(event), state: (state) => this.#become(state) },
     )
     const { progress } = this.#session
-    this.#calls = new HttpCalls(gateway, (channel) => progress.isDurable(channel))
+    const life = this.#life.signal
+    this.#calls = new HttpCalls(gateway, life, (channel) => progress.isDurable(channel))
     this.#positions = positions
     this.#isLoaded = Promise.resolve(positions?.load())
-    this.#stopListening = [
-      onWakeUp(pace.clock, (isSuspect) => this.#session.wake(isSuspect)),
-      onLeave(() => this.#save()),
+    onWakeUp(pace.clock, life, (isSuspect) => this.#session.wake(isSuspect))
+    // A page that is left, or put away, may not come back to itself.
+    globalThis.addEventListener?.('pagehide', () => this.#save(), { signal: life })
+    life.addEventListener(
+      'abort',
       onAbort(signal, () => this.close()),
-    ]
+    )
   }
 
   get state(): SessionState {
@@ -161,7 +164,6 @@ export class Tidegate {
   /** Ends everything: channels, loops, calls, the connection. */
   close(): void {
     this.#session.close()
-    this.#calls.close()
   }
 
   /** `using`: as `close()`, where the runtime knows it. */
@@ -201,30 +203,16 @@ export class Tidegate {
   }
 
   #hear(event: Exclude<ConnectionEvent, ClosedEvent>): void {
-    this.#cancelSave ??= this.#pace.clock.after(saveEveryMs, () => this.#save())
-    switch (event.type) {
-      case 'welcome':
-        for (const channel of event.subscriptions) {
-          this.#tell(channel, { type: 'subscribed', channel })
-        }
-        return
-      case 'publication': {
-        const { channel, pattern = channel } = event.publication
-        return this.#tell(pattern, event as ChannelEvent)
-      }
-      case 'problem':
-        if (event.channel === undefined) return this.#emitter.emit(event)
-        return this.#tell(event.channel, event)
-      case 'subscribed':
-      case 'gap':
-      case 'recovered':
-      case 'ended':
-        return this.#tell(event.channel, event)
-      case 'ready':
-      case 'reconnect':
-      case 'state':
-        return
-    }
+    this.#saveSoon()
+    if (event.type === 'welcome') {
+      for (const channel of event.subscriptions)
+        this.#tell(channel, { type: 'subscribed', channel })
+    } else if (event.type === 'publication') {
+      const { channel, pattern = channel } = event.publication
+      this.#tell(pattern, event as ChannelEvent)
+    } else if ('channel' in event && event.channel !== undefined) {
+      this.#tell(event.channel, event as ChannelEvent)
+    } else if (event.type === 'problem') this.#emitter.emit(event)
   }
 
   #tell(name: string, event: ChannelEvent): void {
@@ -237,8 +225,8 @@ export class Tidegate {
   #become(state: SessionState): void {
     if (state.type === 'closed') {
       this.#save()
-      for (const stop of this.#stopListening) stop()
       const { code, message } = state
+      this.#life.abort(new TidegateError(code, message))
       const error = code === 'closed' ? undefined : new TidegateError(code, message)
       this.#error = error
       const holders = [...this.#holders.values()].flatMap((each) => [...each])
@@ -248,22 +236,23 @@ export class Tidegate {
     this.#emitter.emit({ type: 'state', state })
   }
 
+  #saveSoon(): void {
+    this.#cancelSave ??= this.#pace.clock.after(saveEveryMs, () => this.#save())
+  }
+
   #save(): void {
     this.#cancelSave?.()
     this.#cancelSave = undefined
-    this.#positions?.save(this.#holders.keys(), this.#session.progress, (name) =>
-      [...(this.#holders.get(name) ?? [])].every((holder) => holder.isRead),
-    )
+    this.#positions?.save(this.#holders.keys(), this.#session.progress, (name) => {
+      const isRead = [...(this.#holders.get(name) ?? [])].every((holder) => holder.isRead)
+      // Nothing more may come to tell that it has been read.
+      if (!isRead && this.state.type !== 'closed') this.#saveSoon()
+      return isRead
+    })
   }
 }
 
 /** Of a subscription as a whole: whoever comes later wants to know. */
 function isLasting({ type }: ChannelEvent): boolean {
   return type === 'subscribed' || type === 'ended' || type === 'problem'
-}
-
-/** A page that is left, or put away, may not come back to itself. */
-function onLeave(run: () => void): () => void {
-  globalThis.addEventListener?.('pagehide', run)
-  return () => globalThis.removeEventListener?.('pagehide', run)
 }

@@ -16,6 +16,7 @@ export class TransportChoice {
   /** Until when it is passed over. */
   readonly #passedOver = new Map<Transport, number>()
 
+  /** @param transports at least one */
   constructor(transports: readonly Transport[], clock: Clock) {
     this.#transports = transports
     this.#clock = clock
@@ -24,9 +25,7 @@ export class TransportChoice {
   current(): Transport {
     const now = this.#clock.now()
     const usable = this.#transports.find((each) => (this.#passedOver.get(each) ?? 0) <= now)
-    const last = usable ?? this.#transports.at(-1)
-    if (last === undefined) throw new Error('there is no transport')
-    return last
+    return usable ?? (this.#transports.at(-1) as Transport)
   }
 
   /** Whether there is another one to go to. */

@@ -21,7 +21,7 @@ export interface ConnectionRequest {
   readonly last?: number
   /** Where the connections before this one got to, and where this one gets to. */
   readonly progress: Progress
-  /** It takes over from one that is still heard: nothing is missed between the two. */
+  /** It is to take over from one that is still heard: nothing is missed between the two. */
   readonly isSuccessor?: boolean
 }
 
@@ -29,9 +29,8 @@ export interface Connection {
   /**
    * Changes the channels, in place: those that are new begin, those that are gone end. False: this
    * transport cannot; another connection can have others.
-   * @param again one of them that begins anew, from its place
    */
-  update(channels: readonly string[], again?: string): boolean
+  update(channels: readonly string[]): boolean
   /** The machine may have slept, or its network changed: if nobody answers soon, it has ended. */
   check(): void
   /** Ends it. Nothing is heard afterwards, not even `closed`. */
@@ -73,18 +72,13 @@ export type GapEvent = Omit<GapFrame, 'reason'> & {
 }
 
 /**
- * Whether everything since the client was here last follows; if not, a gap says what is missing.
- * Polls and WebSockets say it. An event stream does not: there everything follows unless a gap is
- * heard.
+ * Whether everything since the client was here last follows; if not, a gap says what is missing. A
+ * WebSocket says it. An event stream does not: there everything follows unless a gap is heard.
  */
 export interface RecoveredEvent {
   readonly type: 'recovered'
   readonly channel: string
   readonly recovered: boolean
-  /** Of a durable channel that a WebSocket recovers: it had everything up to this offset. */
-  readonly after?: number
-  /** Its history ends with this offset or before, and live begins. */
-  readonly upTo?: number
 }
 
 /** No more publications will come in this channel; its last one was heard. */

@@ -1,5 +1,4 @@
 /** WebSocket: subscriptions by frame, the token refreshed in band (PROTOCOL 4). */
-import { isChannel } from '../shared/channel.js'
 import type {
   ErrorFrame,
   PublicationFrame,
@@ -10,8 +9,8 @@ import type {
 import type { Position } from '../shared/position.js'
 import { FramePacer } from './frame-pacer.js'
 import { jsonCodec, type FrameCodec } from './frame-codec.js'
-import { SingleConnection } from './single-connection.js'
-import type { Refusal } from './tidegate-error.js'
+import { isPattern } from './progress.js'
+import { SingleConnection, welcomeMsMax } from './single-connection.js'
 import type { Connection, ConnectionEvent, ConnectionRequest, Transport } from './transport.js'
 import { UnansweredFrames } from './unanswered-frames.js'
 
@@ -35,8 +34,7 @@ export interface SocketClose {
 export type OpenSocket = (url: string, protocols: string[]) => Socket
 
 /** Codes of what may be granted when it is asked for again (PROTOCOL 9). */
-const passing =
-  /^(rate_limited|internal_error|overloaded|draining|broker_unavailable|key_unknown)$/
+const passing = /^(rate_limited|internal_error|overloaded|draining|broker_unavailable|key_unknown)$/
 /** However little of its life is left to a token that could not be renewed. */
 const refreshMsMin = 1_000
 
@@ -103,37 +101,30 @@ class WebSocketConnection extends SingleConnection {
       socket.addEventListener('message', (event) => this.#hear(event.data))
       socket.addEventListener('close', (event) => this.#lose(event))
       socket.addEventListener('error', () => undefined) // `close` follows and says more
-      this.heard()
-      this.watchSilence()
+      this.watchSilence(welcomeMsMax)
     } catch (error) {
-      const isRefusal = (error as Partial<Refusal>).code === 'token_unavailable'
-      if (isRefusal) this.end(error as Refusal)
-      // Most likely the token has characters that no token has.
-      else this.fail('token_unavailable', String(error))
+      // There is none; or it has characters that no token has.
+      this.fail('token_unavailable', (error as Error).message)
     }
   }
 
-  /** What the token subscribed stays, whether it is named or not. */
-  override update(channels: readonly string[], again?: string): boolean {
+  /** What the token subscribed is left like any other, if it was named before. */
+  override update(channels: readonly string[]): boolean {
     if (this.isClosed) return false
     const before = this.#wanted
     const claimed = this.#claimed
     this.#wanted = new Set(channels)
     // Those that are gone make room for the others.
     for (const name of before) {
-      if (this.#wanted.has(name) || claimed?.has(name)) continue
+      if (this.#wanted.has(name)) continue
       this.forgetEnd(name)
+      claimed?.delete(name)
       if (claimed !== undefined) this.#unsubscribe(name)
     }
     // The welcome subscribes what is wanted by then.
     if (claimed === undefined) return true
     for (const name of this.#wanted) {
       if (!before.has(name) && !claimed.has(name)) this.#subscribe(name)
-    }
-    if (again !== undefined) {
-      this.forgetEnd(again)
-      this.#unsubscribe(again)
-      this.#subscribe(again)
     }
     return true
   }
@@ -164,7 +155,7 @@ class WebSocketConnection extends SingleConnection {
     const { progress } = this.request
     switch (frame.type) {
       case 'publication':
-        if (!this.#isLeaving(frame.pattern ?? frame.channel)) this.take(frame)
+        if (!this.#unanswered.isLeaving(frame.pattern ?? frame.channel)) this.take(frame)
         return
       case 'welcome':
         return this.#welcome(frame)
@@ -177,11 +168,12 @@ class WebSocketConnection extends SingleConnection {
       case 'reconnect':
         return this.emit({ type: 'reconnect', afterMs: frame.afterMs })
       case 'gap':
-        return this.#isLeaving(frame.channel) ? undefined : this.lose(frame)
+        return this.#unanswered.isLeaving(frame.channel) ? undefined : this.lose(frame)
       case 'ended':
         return this.#endChannel(frame.channel)
       case 'unsubscribed':
-        return void this.#unanswered.answer(frame.id)
+        this.#unanswered.answer(frame.id)
+        return this.#sayReady()
       case 'error':
         return this.#refuse(frame)
       case 'pong':
@@ -191,7 +183,7 @@ class WebSocketConnection extends SingleConnection {
   }
 
   #welcome(frame: WelcomeFrame): void {
-    this.watchSilence(frame.heartbeatSeconds)
+    this.watchSilence(frame.heartbeatSeconds * 2000)
     this.#refreshIn(this.request.gateway.welcomed(frame))
     const { subscriptions, positions } = frame
     this.emit({ type: 'welcome', subscriptions })
@@ -208,7 +200,8 @@ class WebSocketConnection extends SingleConnection {
   #joinLive(name: string, live: Position | undefined): void {
     const { last, progress } = this.request
     if (live === undefined) {
-      this.#beginEphemeral(name)
+      // A history that cannot be read now goes on by itself, with a gap (PROTOCOL 4.22).
+      if (!progress.isDurable(name)) this.#beginEphemeral(name)
     } else if (last !== undefined || progress.place(name) !== undefined) {
       this.#unsubscribe(name)
       this.#subscribe(name)
@@ -226,66 +219,64 @@ class WebSocketConnection extends SingleConnection {
     const id = ++this.#lastId
     const place = this.request.progress.place(channel)
     const last = place === undefined ? this.request.last : undefined
-    this.#unanswered.subscribe(id, { channel, place, last })
+    this.#unanswered.add(id, { channel, place, last })
     this.#pacer.send({ type: 'subscribe', id, channel, position: place, last })
   }
 
   #unsubscribe(channel: string): void {
     const id = ++this.#lastId
     this.#begun.delete(channel)
-    this.#unanswered.unsubscribe(id, channel)
+    this.#unanswered.add(id, { channel, isUnsubscribe: true })
     this.#pacer.send({ type: 'unsubscribe', id, channel })
   }
 
   #begin(frame: SubscribedFrame): void {
     const asked = this.#unanswered.answer(frame.id)
-    if (asked === undefined || asked === 'left') return
-    const { type: _type, id: _id, channel, recovered, ...live } = frame
-    const { epoch, offset } = live
+    if (asked === undefined || asked.isLeft) return this.#sayReady()
+    const { channel, epoch, offset, time, verified, recovered } = frame
     this.#begun.add(channel)
     this.emit({ type: 'subscribed', channel })
     if (epoch === undefined || offset === undefined) this.#beginEphemeral(channel)
     else {
-      const { place, last } = asked
+      const live = { epoch, offset, time, verified } as Position
       // Of a channel without a newest publication there is nothing to begin with.
-      const isEmpty = isChannel(channel) && live.time === undefined
-      const isBehind = recovered !== undefined || (last !== undefined && !isEmpty)
-      this.request.progress.begin(channel, { ...live, epoch, offset }, isBehind)
-      const isOurs = typeof place === 'object' && place.epoch === epoch
-      const bounds = isOurs ? { after: place.offset, upTo: offset } : {}
-      if (recovered !== undefined) this.emit({ type: 'recovered', channel, recovered, ...bounds })
+      const isEmpty = !isPattern(channel) && time === undefined
+      const isBehind = recovered !== undefined || (asked.last !== undefined && !isEmpty)
+      this.request.progress.begin(channel, live, isBehind)
+      if (recovered !== undefined) this.emit({ type: 'recovered', channel, recovered })
     }
     this.#sayReady()
   }
 
   #sayReady(): void {
-    if (this.#isReady || this.#unanswered.isWaiting) return
+    if (this.#isReady || this.#unanswered.areSome) return
     this.#isReady = true
     this.emit({ type: 'ready' })
   }
 
-  #isLeaving(name: string): boolean {
-    return this.#unanswered.isLeaving(name)
-  }
-
   /** Who takes the name away as it hears of this, or adds another, keeps the connection. */
   #endChannel(channel: string): void {
-    if (this.#isLeaving(channel)) return
+    if (this.#unanswered.isLeaving(channel)) return
     this.endChannel(channel)
     this.endIfAllHave([...this.#wanted, ...(this.#claimed ?? [])])
   }
 
   #refuse({ id, code, message, channel: ended }: ErrorFrame): void {
-    const asked = id === undefined ? undefined : this.#unanswered.answer(id)
-    if (asked === 'left' || (ended !== undefined && this.#isLeaving(ended))) return
+    const asked = this.#unanswered.answer(id)
+    if (asked?.isLeft || asked?.isUnsubscribe) return this.#sayReady()
+    if (ended !== undefined && this.#unanswered.isLeaving(ended)) return
     // What a new token no longer permits may be named, and subscribed by frame, when it does again.
-    if (ended !== undefined) this.#claimed?.delete(ended)
+    if (ended !== undefined) {
+      this.#claimed?.delete(ended)
+      this.#begun.delete(ended)
+    }
     // A subscription that could not be made now is made by coming back, as a poll would.
     if (asked !== undefined && passing.test(code)) return this.fail(code, message)
     // It may be the place that cannot be read: the session knows what to do.
     if (asked?.place !== undefined && code === 'bad_request') {
       return this.end({ code, message, retryable: false })
     }
+    if (code.startsWith('token_')) this.request.gateway.credentials.refuse()
     const channel = ended ?? asked?.channel
     this.emit({ type: 'problem', code, message, ...(channel !== undefined && { channel }) })
     this.#sayReady()
@@ -294,7 +285,7 @@ class WebSocketConnection extends SingleConnection {
   /** By this machine's clock: where that is wrong, we are closed with 4003 and come back. */
   #refreshIn(delayMs: number): void {
     this.#cancelRefresh()
-    if (delayMs <= 0) return
+    if (delayMs <= 0 || this.isClosed) return
     const { clock } = this.request.gateway.pace
     this.#cancelRefresh = clock.after(delayMs, () => void this.#refresh(delayMs))
   }
@@ -305,14 +296,16 @@ class WebSocketConnection extends SingleConnection {
       this.#pacer.send({ type: 'refresh', id: ++this.#lastId, token })
     } catch (error) {
       this.emit({ type: 'problem', code: 'token_unavailable', message: String(error) })
-      // Of what was left when it was asked for, a fifth is left now.
-      this.#refreshIn(Math.max(refreshMsMin, delayMs / 5))
     }
+    // Unless it is answered, again: of what was left when it was asked for, a fifth is left now.
+    this.#refreshIn(Math.max(refreshMsMin, delayMs / 5))
   }
 
   #lose({ code, reason }: SocketClose): void {
     // The range is the policy, so a code that this client does not know is obeyed as well.
     const retryable = code < 4500 || code > 4999
-    this.end({ code: reason || 'connection_lost', message: `closed with ${code}`, retryable })
+    // The reason of a code that is not ours is no word of ours (9.4).
+    const word = code >= 4000 && reason
+    this.end({ code: word || 'connection_lost', message: `closed with ${code}`, retryable })
   }
 }

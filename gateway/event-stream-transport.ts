@@ -4,15 +4,17 @@ import type { CursorScopes } from './cursor-scope.js'
 import { EventStream } from './event-stream.js'
 import { writeStreamHead } from './event-stream-head.js'
 import { namedEvent, retryLine } from './event-text.js'
+import { readEventsBody } from './events-body.js'
 import {
   channelsOf,
   lastOf,
   readEventsRequest,
+  type EventsQuestion,
   type EventsRequestResult,
 } from './events-request.js'
 import { identifyRequest } from './request-identity.js'
 import { admissionProblem, brokerAway, type Node } from './node.js'
-import { problemJson, sendProblem, type Problem } from './problem.js'
+import { problemJson, sendProblem, type Ending, type Problem } from './problem.js'
 import { openReader } from './reader.js'
 import type { Request } from './request.js'
 import { mayHaveEnded } from './resume.js'
@@ -31,7 +33,38 @@ export function handleEventStream(
   res: HttpResponse,
   request: Request,
 ): void {
-  const result = readStreamRequest(node, request)
+  const { query, lastEventId } = request
+  const cursor = lastEventId === '' ? query.get('cursor') : lastEventId
+  const question = { channels: channelsOf(query), cursor, last: lastOf(query) }
+  open(node, scopes, res, request, question)
+}
+
+export function handleEventStreamBody(
+  node: Node,
+  scopes: CursorScopes,
+  res: HttpResponse,
+  request: Request,
+): void {
+  const { lastEventId } = request
+  readEventsBody(node, res, request, {
+    done: (body) => {
+      // Who comes back with the same body is further than it says.
+      const question =
+        lastEventId === '' ? body : { ...body, cursor: lastEventId, positions: undefined }
+      open(node, scopes, res, request, question)
+    },
+    refused: (problem, ending) => refuse(node, res, request, problem, ending),
+  })
+}
+
+function open(
+  node: Node,
+  scopes: CursorScopes,
+  res: HttpResponse,
+  request: Request,
+  question: EventsQuestion,
+): void {
+  const result = readStreamRequest(node, request, question)
   if (!result.ok) return refuse(node, res, request, result.problem)
   node.counters.handshakesAccepted.sse += 1
   const stream = new EventStream(node, result.request, scopes, res, request.origin)
@@ -40,30 +73,36 @@ export function handleEventStream(
   openReader(node, stream, result.request)
 }
 
-function readStreamRequest(node: Node, request: Request): EventsRequestResult {
+function readStreamRequest(
+  node: Node,
+  request: Request,
+  question: EventsQuestion,
+): EventsRequestResult {
   const admission = admissionProblem(node)
   if (admission !== undefined) return { ok: false, problem: admission }
   const identified = identifyRequest(node, request)
   if (!identified.ok) return identified
-  const { query, lastEventId } = request
-  const result = readEventsRequest(node, identified.identity, {
-    channels: channelsOf(query),
-    cursor: lastEventId === '' ? query.get('cursor') : lastEventId,
-    last: lastOf(query),
-  })
+  const result = readEventsRequest(node, identified.identity, question)
   if (result.ok && !node.hub.isConnected) {
     return { ok: false, problem: brokerAway(node) }
   }
   return result
 }
 
-function refuse(node: Node, res: HttpResponse, request: Request, problem: Problem): void {
+function refuse(
+  node: Node,
+  res: HttpResponse,
+  request: Request,
+  problem: Problem,
+  ending: Ending = {},
+): void {
   node.counters.handshakesRefused.sse += 1
   node.counters.refuse(problem.code)
   if (!passing.has(problem.code)) {
-    return sendProblem(res, problem, () => node.origins.writeHeaders(res, request.origin))
+    const writeHeaders = (): void => node.origins.writeHeaders(res, request.origin)
+    return sendProblem(res, problem, writeHeaders, ending)
   }
   const event = namedEvent('problem', problemJson(problem), retryLine(node.random))
   writeStreamHead(node, res, request.origin, event)
-  res.cork(() => res.end())
+  res.cork(() => res.end(undefined, ending.closesConnection === true))
 }

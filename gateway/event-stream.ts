@@ -14,7 +14,7 @@ import type { EventsRequest } from './events-request.js'
 import { guard } from './fault.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
-import { busy, expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
+import { busy, expiryOf, firstHeartbeatAt, nextWelcome, type Node } from './node.js'
 import { problemJson, type Problem } from './problem.js'
 import { unsubscribeAll, type Reader } from './reader.js'
 import type { Resumption } from './resume.js'
@@ -239,13 +239,7 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
 
   #welcome({ gaps, position, isLossy }: Resumption, scope: CursorScope): void {
     const node = this.#node
-    const welcome = {
-      connection: nextConnectionId(node),
-      node: node.id,
-      expiresAt: this.#identity.expiresAt,
-      heartbeatSeconds: node.settings.heartbeatSeconds,
-      subscriptions: scope.names,
-    }
+    const welcome = { ...nextWelcome(node, this.#identity), subscriptions: scope.names }
     // A client that is cut off between welcome and a gap must hear of the gap again: its cursor
     // moves on only with the last of them.
     const id = idLine(scope.cursor(position, this.#reading))

@@ -2,7 +2,9 @@
 import type { Channel } from '../shared/channel.js'
 import { decodeCursor, type Cursor } from '../shared/cursor.js'
 import { limits } from '../shared/limits.js'
+import { isMembers } from '../shared/members.js'
 import type { Pattern } from '../shared/pattern.js'
+import { readShownPosition, type ShownPosition } from '../shared/shown-position.js'
 import { subscribeAccess } from './access.js'
 import type { Identity } from './identity.js'
 import type { Node } from './node.js'
@@ -12,7 +14,9 @@ export interface EventsRequest {
   readonly identity: Identity
   readonly names: readonly (Channel | Pattern)[]
   readonly cursor: Cursor | undefined
-  /** Of each durable channel that the cursor does not cover, begin with the newest so many. */
+  /** By name, names that are not asked for among them. */
+  readonly positions: ReadonlyMap<string, ShownPosition> | undefined
+  /** Of each durable channel of which no position is shown, begin with the newest so many. */
   readonly last: number | undefined
 }
 
@@ -20,6 +24,7 @@ export interface EventsRequest {
 export interface EventsQuestion {
   readonly channels: readonly string[]
   readonly cursor?: string | null | undefined
+  readonly positions?: unknown
   readonly last?: unknown
 }
 
@@ -31,7 +36,7 @@ export type EventsRequestResult =
 export function readEventsRequest(
   node: Node,
   identity: Identity,
-  { channels, cursor: cursorText, last }: EventsQuestion,
+  { channels, cursor: cursorText, positions: given, last }: EventsQuestion,
 ): EventsRequestResult {
   const { requestChannelsMax, namespaces } = node.settings
   const asked = new Set([...identity.permissions.channels, ...channels])
@@ -50,8 +55,36 @@ export function readEventsRequest(
   const isNew = cursorText === undefined || cursorText === null || cursorText === ''
   const cursor = isNew ? undefined : decodeCursor(cursorText)
   if (!isNew && cursor === undefined) return bad('The cursor cannot be read.')
+  const positions = given === undefined ? undefined : readPositions(given, requestChannelsMax)
+  if (typeof positions === 'string') return bad(positions)
   if (!isLast(last)) return bad(`"last" must be a whole number from 1 to ${limits.lastMax}.`)
-  return { ok: true, request: { identity, names, cursor, last } }
+  return { ok: true, request: { identity, names, cursor, positions, last } }
+}
+
+/** What is shown for one of the names: the first that covers the channel counts. */
+export function shownFor(
+  { positions, cursor }: EventsRequest,
+  name: string,
+): readonly ShownPosition[] {
+  const position = positions?.get(name)
+  return [position, cursor].filter((each) => each !== undefined)
+}
+
+/** Counted before they are read: each may be a cursor, and costs. */
+function readPositions(
+  given: unknown,
+  countMax: number,
+): ReadonlyMap<string, ShownPosition> | string {
+  if (!isMembers(given)) return '"positions" must be an object.'
+  const entries = Object.entries(given)
+  if (entries.length > countMax) return `"positions" has at most ${countMax} members.`
+  const positions = new Map<string, ShownPosition>()
+  for (const [name, value] of entries) {
+    const shown = readShownPosition(value)
+    if (typeof shown === 'string') return `In "positions": ${shown}.`
+    positions.set(name, shown)
+  }
+  return positions
 }
 
 function isLast(last: unknown): last is number | undefined {

@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto'
 import type { TemplatedApp, us_listen_socket, us_socket } from 'uWebSockets.js'
 import { namespaceOf } from '../shared/channel.js'
 import type { Clock } from '../hub/clock.js'
+import { duplicateWindowMs } from '../hub/history-layout.js'
 import type { Hub } from '../hub/hub.js'
+import type { Namespaces } from '../hub/namespaces.js'
 import { nextTurn } from '../hub/next-turn.js'
 import { SteadyClock } from '../hub/steady-clock.js'
 import { addAssets, type Assets } from './assets.js'
@@ -85,6 +87,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     hub,
     authenticator: options.authenticator,
     clock,
+    duplicateWindowSeconds: duplicateWindowSeconds(settings.namespaces),
     random: options.random,
     counters: options.counters,
     flushQueue: new FlushQueue(delivered, forget, onInternalError),
@@ -121,6 +124,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     // Once only: after the first call the engine has freed the listen socket.
     close: () => (closing ??= close()),
   }
+}
+
+/** What a client may rely on before it knows in which namespace it publishes. */
+function duplicateWindowSeconds(namespaces: Namespaces): number | undefined {
+  const windows = [...namespaces.values()].flatMap(({ history }) =>
+    history === undefined ? [] : [duplicateWindowMs(history) / 1000],
+  )
+  return windows.length === 0 ? undefined : Math.min(...windows)
 }
 
 function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {

@@ -1,8 +1,8 @@
 /** Long-poll and short-poll: the same question by GET and by POST, answered once (PROTOCOL 7). */
 import type { HttpResponse } from 'uWebSockets.js'
 import { limits } from '../shared/limits.js'
-import { parseJson } from '../shared/json-payload.js'
 import type { CursorScopes } from './cursor-scope.js'
+import { readEventsBody, type EventsBody } from './events-body.js'
 import {
   bad,
   channelsOf,
@@ -15,7 +15,6 @@ import { admissionProblem, brokerAway, busy, expiryOf, type Node } from './node.
 import { PendingPoll } from './pending-poll.js'
 import { sendProblem, statusLine, type Ending, type Problem } from './problem.js'
 import { openReader } from './reader.js'
-import { readBody } from './request-body.js'
 import { identifyRequest } from './request-identity.js'
 import type { Request } from './request.js'
 
@@ -44,24 +43,14 @@ export function handlePollBody(
   res: HttpResponse,
   request: Request,
 ): void {
-  // The token first: a stranger's body is not worth the memory.
-  const problem = admissionProblem(node) ?? identityProblem(node, request)
-  if (problem !== undefined) {
-    return refuse(node, res, request, problem, { closesConnection: true })
-  }
-  readBody(node, res, {
+  readEventsBody(node, res, request, {
     done: (body) => {
       const question = questionOfBody(node, body)
       if (question.ok) ask(node, scopes, res, request, question.value)
       else refuse(node, res, request, question.problem)
     },
-    failed: (problem) => refuse(node, res, request, problem, { closesConnection: true }),
+    refused: (problem, ending) => refuse(node, res, request, problem, ending),
   })
-}
-
-function identityProblem(node: Node, request: Request): Problem | undefined {
-  const identified = identifyRequest(node, request)
-  return identified.ok ? undefined : identified.problem
 }
 
 /** The head that a poll with `wait=0` would have, without its content (RFC 9110 9.3.2). */
@@ -119,29 +108,9 @@ function questionOfQuery(node: Node, query: URLSearchParams): Read<PollQuestion>
   return { ok: true, value: { channels, cursor, wait, last: lastOf(query) } }
 }
 
-function questionOfBody(node: Node, body: Uint8Array): Read<PollQuestion> {
-  const parsed = parseJson(body)
-  if (!parsed.ok) return bad(`The body is ${parsed.message}.`)
-  const { value } = parsed
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return bad('The body must be an object.')
-  }
-  const { channels = [], cursor, last, wait = defaultWait(node) } = value as BodyMembers
-  if (!isStrings(channels)) return bad('"channels" must be a list of strings.')
-  if (cursor !== undefined && typeof cursor !== 'string') return bad('"cursor" must be a string.')
-  if (!isWait(node, wait)) return badWait(node)
-  return { ok: true, value: { channels, cursor, wait, last } }
-}
-
-interface BodyMembers {
-  readonly channels?: unknown
-  readonly cursor?: unknown
-  readonly wait?: unknown
-  readonly last?: unknown
-}
-
-function isStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+function questionOfBody(node: Node, body: EventsBody): Read<PollQuestion> {
+  const { wait = defaultWait(node) } = body
+  return isWait(node, wait) ? { ok: true, value: { ...body, wait } } : badWait(node)
 }
 
 function isWait(node: Node, wait: unknown): wait is number {

@@ -2,12 +2,14 @@
 import type { Clock } from '../hub/clock.js'
 import type { Hub } from '../hub/hub.js'
 import type { Namespaces } from '../hub/namespaces.js'
+import type { WelcomeFrame } from '../shared/frames.js'
 import type { Authenticator } from './authenticator.js'
 import type { CatchUpQueue } from './catch-up-queue.js'
 import type { Counters } from './counters.js'
 import type { DueWheel } from './due-wheel.js'
 import type { FlushQueue } from './flush-queue.js'
 import type { Heartbeats } from './heartbeats.js'
+import type { Identity } from './identity.js'
 import type { OnInternalError } from './internal-error.js'
 import type { Origins } from './origins.js'
 import type { OutboxBudget } from './outbox-budget.js'
@@ -44,6 +46,8 @@ export interface Node {
   readonly authenticator: Authenticator
   /** Never goes back; what a token says is by the wall clock, see `expiryOf`. */
   readonly clock: NodeClock
+  /** The least of all durable namespaces; undefined where there is none. */
+  readonly duplicateWindowSeconds: number | undefined
   readonly random: () => number
   readonly counters: Counters
   readonly flushQueue: FlushQueue
@@ -93,10 +97,20 @@ export function leavingProblem(node: Node): Problem {
   return busy(node, 'draining', 'This node is leaving; another one will take the connection.')
 }
 
-/** Names a connection in its welcome, for whoever reports trouble with it. */
-export function nextConnectionId(node: Node): string {
+/** What the welcome of a connection says on every transport that has one (PROTOCOL 4.7). */
+export type Welcome = Omit<WelcomeFrame, 'type' | 'subscriptions' | 'positions'>
+
+export function nextWelcome(node: Node, { expiresAt }: Identity): Welcome {
+  const { id, settings, duplicateWindowSeconds } = node
   node.welcomed += 1
-  return `${node.id}-${node.welcomed}`
+  return {
+    // Names it for whoever reports trouble with it.
+    connection: `${id}-${node.welcomed}`,
+    node: id,
+    expiresAt,
+    heartbeatSeconds: settings.heartbeatSeconds,
+    ...(duplicateWindowSeconds !== undefined && { duplicateWindowSeconds }),
+  }
 }
 
 /** Whole seconds, drawn anew for each answer (PROTOCOL 9.3). */

@@ -3,7 +3,7 @@ import type { Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
 import type { Subscriber } from '../hub/subscriber.js'
 import type { Begun, BeginFailure, Subscription } from '../hub/subscription.js'
-import type { EventsRequest } from './events-request.js'
+import { shownFor, type EventsRequest } from './events-request.js'
 import { countFault } from './fault.js'
 import { brokerAway, busy, noRoom, type Node } from './node.js'
 import type { Problem } from './problem.js'
@@ -31,7 +31,7 @@ export function openReader(node: Node, reader: Reader, request: EventsRequest): 
     const subscriptions = subscribeAll(node, request.names, reader)
     if (subscriptions === undefined) return reader.fail(noRoom(node))
     reader.subscribed(subscriptions)
-    const resumption = resume(node, subscriptions, request.cursor)
+    const resumption = resume(node, subscriptions, request)
     const begun = beginAll(node, subscriptions, request)
     if (!(begun instanceof Promise)) return begin(node, reader, subscriptions, resumption, begun)
     waitInWheel(node, reader)
@@ -115,7 +115,10 @@ function beginAll(
   subscriptions: readonly Subscription[],
   request: EventsRequest,
 ): readonly Begun[] | Promise<readonly Begun[]> {
-  const begun = subscriptions.map((each) => node.hub.begin(each, startOf(each, request)))
+  const begun = subscriptions.map((each) => {
+    const shown = shownFor(request, each.interest.name)
+    return node.hub.begin(each, startOf(each, shown, request.last))
+  })
   return begun.every(isSettled) ? begun : Promise.all(begun)
 }
 

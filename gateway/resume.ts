@@ -1,11 +1,11 @@
 /** Where a reader goes on: what it missed, after a gap where some cannot be had. */
 import { isChannel, namespaceOf } from '../shared/channel.js'
-import { channelHash, type Cursor } from '../shared/cursor.js'
-import { positionInCursor } from '../shared/cursor-positions.js'
+import { channelHash, type EphemeralPosition } from '../shared/cursor.js'
+import { isCursor, positionShown, type ShownPosition } from '../shared/shown-position.js'
 import type { Publication } from '../hub/publication.js'
 import type { Recent } from '../hub/ring.js'
 import type { Begun, Start, Subscription } from '../hub/subscription.js'
-import type { EventsRequest } from './events-request.js'
+import { shownFor, type EventsRequest } from './events-request.js'
 import type { Node } from './node.js'
 import { toldGap, type ToldGap } from './told-gap.js'
 
@@ -14,13 +14,13 @@ export interface Resumption {
   /** In the order of their arrival at this node. */
   readonly publications: readonly Publication[]
   readonly gaps: readonly ToldGap[]
-  /** For each channel that the cursor covers: whether nothing is missing. */
+  /** For each channel of which a place was shown: whether nothing is missing. */
   readonly recovered: Record<string, boolean>
   /** The arrival after which the reader goes on: just before the first of `publications`. */
   readonly position: number
   /** Whether something of a durable channel is missing: a gap comes when it is released. */
   readonly isLossy: boolean
-  /** Durable channels that have ended, by the cursor: everything of them was got. */
+  /** Durable channels that have ended, by what was shown: everything of them was got. */
   readonly ended: readonly string[]
 }
 
@@ -32,9 +32,8 @@ const none: readonly string[] = []
 export function resume(
   node: Node,
   subscriptions: readonly Subscription[],
-  cursor: Cursor | undefined,
+  request: EventsRequest,
 ): Resumption {
-  const shown = cursor?.ephemeral
   const publications: Publication[] = []
   const gaps: ToldGap[] = []
   // No prototype: `__proto__` is a channel like any other.
@@ -42,8 +41,9 @@ export function resume(
   for (const subscription of subscriptions) {
     const { name, namespace } = subscription.interest
     if (namespace !== undefined) continue
+    const shown = ephemeralIn(shownFor(request, name), name)
     // A channel that is new in this request begins now, as it would without a cursor.
-    if (shown === undefined || !shown.channels.includes(channelHash(name))) continue
+    if (shown === undefined) continue
     const isOurs = shown.node === node.id
     const recent = isOurs ? node.hub.recent(subscription, shown.arrival) : ofOtherNode
     recovered[name] = recent.gap === undefined
@@ -59,12 +59,28 @@ export function resume(
   return { publications, gaps, recovered, position, isLossy: false, ended: none }
 }
 
-/** Where a subscription begins; ephemeral ones do not care. */
-export function startOf({ interest }: Subscription, { cursor, last }: EventsRequest): Start {
+/** A position object says nothing of an ephemeral channel. */
+function ephemeralIn(shown: readonly ShownPosition[], name: string): EphemeralPosition | undefined {
+  const hash = channelHash(name)
+  for (const each of shown) {
+    const ephemeral = isCursor(each) ? each.ephemeral : undefined
+    if (ephemeral?.channels.includes(hash) === true) return ephemeral
+  }
+  return undefined
+}
+
+/** Where a subscription begins, by the first of `shown` that covers it; if ephemeral, anywhere. */
+export function startOf(
+  { interest }: Subscription,
+  shown: readonly ShownPosition[],
+  last: number | undefined,
+): Start {
   const { name, namespace } = interest
   if (namespace === undefined) return now
-  const position = cursor && positionInCursor(cursor, name, namespace.epoch)
-  if (position !== undefined) return { position }
+  for (const each of shown) {
+    const position = positionShown(each, name, namespace.epoch)
+    if (position !== undefined) return { position }
+  }
   return last === undefined ? now : { last }
 }
 
@@ -89,12 +105,12 @@ export function withDurable(
 }
 
 /** Whether the answer may be that there is nothing to come: known only when all have begun. */
-export function mayHaveEnded({ hub }: Node, { names, cursor }: EventsRequest): boolean {
-  if (cursor?.durable === undefined) return false
-  return names.every(
+export function mayHaveEnded({ hub }: Node, request: EventsRequest): boolean {
+  if (request.cursor?.durable === undefined && request.positions === undefined) return false
+  return request.names.every(
     (name) =>
       isChannel(name) &&
       hub.durable.get(namespaceOf(name)) !== undefined &&
-      positionInCursor(cursor, name) !== undefined,
+      shownFor(request, name).some((each) => positionShown(each, name) !== undefined),
   )
 }

@@ -1,7 +1,7 @@
-/** The public routes: `GET /v1/events` decides by what the client can do (PROTOCOL 1, 8). */
+/** The public routes: `/v1/events` decides by what the client can do (PROTOCOL 1, 8). */
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import type { CursorScopes } from './cursor-scope.js'
-import { handleEventStream } from './event-stream-transport.js'
+import { handleEventStream, handleEventStreamBody } from './event-stream-transport.js'
 import { answerFault } from './fault.js'
 import { HistoryEndpoint } from './history-endpoint.js'
 import { handlePoll, handlePollBody, handlePollHead } from './long-poll-transport.js'
@@ -28,7 +28,10 @@ export function addRoutes(app: TemplatedApp, node: Node, scopes: CursorScopes): 
     else handlePoll(node, scopes, res, request)
   })
   route.add(eventsPath, 'HEAD', (res, request) => handlePollHead(node, res, request))
-  route.add(eventsPath, 'POST', (res, request) => handlePollBody(node, scopes, res, request))
+  route.add(eventsPath, 'POST', (res, request) => {
+    if (acceptsEventStream(request)) handleEventStreamBody(node, scopes, res, request)
+    else handlePollBody(node, scopes, res, request)
+  })
   route.close(eventsPath, 'GET, HEAD, POST, OPTIONS')
   const publish = new PublishEndpoint(node)
   route.add(publishPath, 'POST', (res, request) => publish.handle(res, request))

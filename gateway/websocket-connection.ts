@@ -15,7 +15,7 @@ import { FrameRates } from './frame-rates.js'
 import { noRoom, tooManyFrames, tooManySubscriptions, type FrameRefusal } from './frame-refusal.js'
 import { gapFrame } from './gap-frame.js'
 import type { Identity } from './identity.js'
-import { expiryOf, firstHeartbeatAt, nextConnectionId, type Node } from './node.js'
+import { expiryOf, firstHeartbeatAt, nextWelcome, type Node } from './node.js'
 import { Outbox } from './outbox.js'
 import { sendTogether } from './send-together.js'
 import type { SocketData, SocketOwner } from './socket-owner.js'
@@ -262,10 +262,7 @@ export class WebSocketConnection
     this.#state = live
     this.send({
       type: 'welcome',
-      connection: nextConnectionId(node),
-      node: node.id,
-      expiresAt: this.identity.expiresAt,
-      heartbeatSeconds: node.settings.heartbeatSeconds,
+      ...nextWelcome(node, this.identity),
       subscriptions: subscriptions.map(({ interest }) => interest.name),
       ...(positions.length > 0 && { positions: Object.fromEntries(positions) }),
     })

@@ -10,6 +10,7 @@ import {
   type FrameRefusal,
 } from './frame-refusal.js'
 import { publishProblem } from './publish-endpoint.js'
+import { startOf } from './resume.js'
 import type { WebSocketConnection } from './websocket-connection.js'
 
 export function handleFrame(connection: WebSocketConnection, bytes: Uint8Array): void {
@@ -33,7 +34,7 @@ export function handleFrame(connection: WebSocketConnection, bytes: Uint8Array):
 type Frame<Type extends ClientFrame['type']> = Extract<ClientFrame, { readonly type: Type }>
 
 function subscribe(connection: WebSocketConnection, frame: SubscribeFrame): void {
-  const { id, channel } = frame
+  const { id, channel, position, last } = frame
   const { hub, settings } = connection.node
   const access = subscribeAccess(channel, connection.identity, settings.namespaces)
   if (!access.ok) return refuse(connection, id, access)
@@ -43,7 +44,8 @@ function subscribe(connection: WebSocketConnection, frame: SubscribeFrame): void
   if (!hub.isConnected) return refuse(connection, id, brokerAway)
   const subscription = connection.subscribe(access.name)
   if ('code' in subscription) return refuse(connection, id, subscription)
-  const begun = hub.begin(subscription, frame)
+  const shown = position === undefined ? [] : [position]
+  const begun = hub.begin(subscription, startOf(subscription, shown, last))
   if (!(begun instanceof Promise)) return answerSubscribe(connection, id, subscription, begun)
   void begun.then((one) => answerSubscribe(connection, id, subscription, one))
 }

@@ -102,10 +102,10 @@ const fixed: Readonly<Record<string, string>> = {
 }
 
 /** Fields that need not be as wanted for publications to be stored, heard and found again. */
-const harmless = new Set(['storage', 'num_replicas', 'duplicate_window', 'metadata', 'max_bytes'])
+const harmless = new Set(['storage', 'num_replicas', 'metadata', 'max_bytes'])
 
 /** The same or more keeps what recovery counts on; less does not, though the field may be -1. */
-const atLeast = new Set(['max_msgs_per_subject', 'max_age', 'max_msg_size'])
+const atLeast = new Set(['max_msgs_per_subject', 'max_age', 'max_msg_size', 'duplicate_window'])
 
 /** What must be absent, or as NATS says that it is absent. */
 const unwanted = ['mirror', 'sources', 'subject_transform', 'sealed', 'no_ack'] as const

@@ -2,8 +2,9 @@
 import { isChannel, type Channel } from './channel.js'
 import type { ClientFrame, PublishRequest, SubscribeFrame } from './frames.js'
 import { limits } from './limits.js'
+import { isMembers, member, type Members } from './members.js'
 import { isPattern, type Pattern } from './pattern.js'
-import { isEpoch, isOffset, type Position } from './position.js'
+import { readShownPosition } from './shown-position.js'
 
 export type FrameResult =
   | { readonly ok: true; readonly frame: ClientFrame }
@@ -21,9 +22,6 @@ export interface Payload {
 
 /** Finds the payload of a publish frame or body; a string says what is wrong with it. */
 export type PayloadReader = (members: Members) => Payload | string
-
-/** The members of one decoded object; read with `member`, never by inheritance. */
-export type Members = Readonly<Record<string, unknown>>
 
 export const frameIdMax = 2_147_483_647
 export const idempotencyKeyLengthMax = 128
@@ -50,10 +48,6 @@ export function readPublishRequest(value: unknown, readPayload: PayloadReader): 
   if (!isMembers(value)) return { ok: false, message: 'the body must be an object' }
   const request = readRequest(value, readPayload)
   return typeof request === 'string' ? { ok: false, message: request } : { ok: true, request }
-}
-
-export function member(members: Members, name: string): unknown {
-  return Object.hasOwn(members, name) ? members[name] : undefined
 }
 
 /** A media type that may stand in a header line. */
@@ -94,7 +88,7 @@ function readSubscribe(value: Members, id: number): SubscribeFrame | string {
   const channel = member(value, 'channel')
   if (!isChannelOrPattern(channel)) return notChannel(channel, true)
   const shown = member(value, 'position')
-  const position = shown === undefined ? undefined : readPosition(shown)
+  const position = shown === undefined ? undefined : readShownPosition(shown)
   if (typeof position === 'string') return position
   const last = member(value, 'last')
   if (last !== undefined && !isLast(last))
@@ -112,28 +106,6 @@ export function isLast(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= limits.lastMax
 }
 
-function readPosition(value: unknown): Position | string {
-  if (!isMembers(value)) return 'position must be an object'
-  const epoch = member(value, 'epoch')
-  if (!isEpoch(epoch)) return 'epoch of a position must be 12 lowercase hex digits'
-  const offset = member(value, 'offset')
-  if (!isOffset(offset)) return notCount('offset')
-  const time = member(value, 'time')
-  if (time !== undefined && !isOffset(time)) return notCount('time')
-  const verified = member(value, 'verified')
-  if (verified !== undefined && !isOffset(verified)) return notCount('verified')
-  return {
-    epoch,
-    offset,
-    ...(time === undefined ? {} : { time }),
-    ...(verified === undefined ? {} : { verified }),
-  }
-}
-
-function notCount(name: string): string {
-  return `${name} of a position must be an integer from 0 to 2^53 - 1`
-}
-
 function readRequest(value: Members, readPayload: PayloadReader): PublishRequest | string {
   const channel = member(value, 'channel')
   if (typeof channel !== 'string' || !isChannel(channel)) return notChannel(channel, false)
@@ -146,11 +118,6 @@ function readRequest(value: Members, readPayload: PayloadReader): PublishRequest
   return idempotencyKey === undefined
     ? { channel, ...payload }
     : { channel, ...payload, idempotencyKey }
-}
-
-function isMembers(value: unknown): value is Members {
-  if (typeof value !== 'object' || value === null) return false
-  return !Array.isArray(value) && !(value instanceof Uint8Array)
 }
 
 function isRequestType(type: string): type is 'subscribe' | 'unsubscribe' | 'publish' | 'refresh' {

@@ -3,6 +3,7 @@ import type { Channel } from './channel.js'
 import type { FrameCode, GapReason } from './codes.js'
 import type { Pattern } from './pattern.js'
 import type { Position } from './position.js'
+import type { ShownPosition } from './shown-position.js'
 
 export type ClientFrame =
   | SubscribeFrame
@@ -15,8 +16,8 @@ export interface SubscribeFrame {
   readonly type: 'subscribe'
   readonly id: number
   readonly channel: Channel | Pattern
-  /** Goes on from here, on a durable channel. */
-  readonly position?: Position
+  /** Goes on from here, on a durable channel; a cursor that does not cover it counts as none. */
+  readonly position?: ShownPosition
   /** Begins with the newest so many, on a durable channel; a position goes before it. */
   readonly last?: number
 }
@@ -59,6 +60,8 @@ export interface WelcomeFrame {
   readonly heartbeatSeconds: number
   /** Stands for the token at a later handshake. */
   readonly ticket?: string
+  /** For how long an idempotency key counts, at least; absent where no namespace is durable. */
+  readonly duplicateWindowSeconds?: number
   /** The channels that the token's `channels` claim subscribed. */
   readonly subscriptions: readonly string[]
   /** Where live begins in those of them that are durable, by name; absent where none is. */

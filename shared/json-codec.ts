@@ -2,16 +2,15 @@
 import { decodeBase64 } from './base64.js'
 import {
   isContentType,
-  member,
   readClientFrame,
   readPublishRequest,
   type FrameResult,
-  type Members,
   type Payload,
   type PublishResult,
 } from './client-frame.js'
 import type { ServerFrame } from './frames.js'
 import { defaultContentType, parseJson } from './json-payload.js'
+import { member, type Members } from './members.js'
 import { rawMember } from './raw-member.js'
 
 const encoder = new TextEncoder()

@@ -1,15 +1,9 @@
 /** The MessagePack form, `tidegate.v1.msgpack`: the same keys, payloads as bytes (PROTOCOL 4). */
 import { Packr, Unpackr } from 'msgpackr'
-import {
-  isContentType,
-  member,
-  readClientFrame,
-  type FrameResult,
-  type Members,
-  type Payload,
-} from './client-frame.js'
+import { isContentType, readClientFrame, type FrameResult, type Payload } from './client-frame.js'
 import type { ServerFrame } from './frames.js'
 import { defaultContentType, isJsonPayload } from './json-payload.js'
+import { member, type Members } from './members.js'
 import { msgpackFault } from './msgpack-guard.js'
 import type { EncodablePublication } from './publication-json.js'
 

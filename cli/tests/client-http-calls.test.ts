@@ -1,6 +1,7 @@
 /** The client's calls by HTTP against a real gateway: once though an answer was lost, and pages. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Gateway } from '../../client/gateway.js'
 import { HttpCalls } from '../../client/http-calls.js'
 import { systemClock } from '../../client/system-clock.js'
 import { TidegateError } from '../../client/tidegate-error.js'
@@ -21,14 +22,12 @@ function losing(count: number): typeof fetch {
 }
 
 function callsOf(gateway: TestGateway, network: typeof fetch = fetch, token = ordersToken) {
-  return new HttpCalls({
-    url: gateway.http,
-    token: () => Promise.resolve(token),
-    fetch: network,
-    // Chance that does not wait.
-    pace: { clock: systemClock, random: () => 0 },
-    isDurable: (channel) => channel.startsWith('orders.'),
-  })
+  // Chance that does not wait.
+  const pace = { clock: systemClock, random: () => 0 }
+  const asked = new Gateway(gateway.http, () => token, pace, network)
+  return new HttpCalls(asked, new AbortController().signal, (channel) =>
+    channel.startsWith('orders.'),
+  )
 }
 
 function hasCode(code: string, status?: number) {
@@ -88,6 +87,7 @@ test('refusals are errors with the code and the status of the gateway', async (t
   const calls = callsOf(gateway)
   await assert.rejects(calls.publish('stocks.MSFT', 1), hasCode('forbidden', 403))
   await assert.rejects(calls.publish('orders..', 1), hasCode('bad_request', 400))
+  await assert.rejects(calls.publish('orders.1', undefined), hasCode('bad_request', 400))
   await assert.rejects(calls.publish('orders.1', 'x'.repeat(70_000)), hasCode('too_large', 413))
   await assert.rejects(calls.history('chat.7'), hasCode('bad_request', 400))
   await assert.rejects(calls.history('orders.42', { limit: 0 }), hasCode('bad_request', 400))

@@ -114,7 +114,8 @@ test('after a reconnect tail says what it recovered, and what is lost', async (t
   const now = Date.now()
   const event = (n: number, previous: number, time: number): string =>
     `id: c${n}\ndata: {"channel":"a","offset":${n},"previous":${previous},"time":${time}}\n\n`
-  const welcome = 'retry: 10\nevent: welcome\ndata: {"heartbeatSeconds":30}\n\n'
+  const greeting = { expiresAt: now + 60_000, heartbeatSeconds: 30, subscriptions: ['a'] }
+  const welcome = `retry: 10\nevent: welcome\ndata: ${JSON.stringify(greeting)}\n\n`
   const gap = 'event: gap\ndata: {"channel":"a","after":4,"before":8,"reason":"expired"}\n\n'
   const hourMs = 3_600_000
   const answers = [

@@ -1,10 +1,15 @@
 /** The SDK on two real nodes: whatever happens, each publication comes once, or a gap says why. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { headers } from '@nats-io/transport-node'
+import { WebSocket } from 'ws'
 import type { ChannelEvent } from '../../client/channel.js'
+import { msgpackCodec } from '../../client/msgpack.js'
 import { nodeTransports } from '../../client/tests/node-transports.js'
+import { memoryPositions } from '../../client/position-store.js'
 import { Tidegate } from '../../client/tidegate.js'
 import type { Transport } from '../../client/transport.js'
+import { WebSocketTransport } from '../../client/websocket-transport.js'
 import { startNats } from '../../hub/tests/nats-server.js'
 import { until } from '../../hub/tests/until.js'
 import { Middlebox } from './middlebox.js'
@@ -26,9 +31,9 @@ async function start(t: TestContext, transports: readonly Transport[]) {
     await service.request(`rt.pub.${channel}`, String(number), { timeout: 5_000 })
   }
   const token = await mint(t, '--subscribe', '*', '--publish', '*')
-  const open = (cursor?: string) => {
-    const from = cursor === undefined ? {} : { cursor }
-    const tidegate = new Tidegate(box.url, { token: () => token, transports, ...from })
+  const positions = memoryPositions()
+  const open = () => {
+    const tidegate = new Tidegate(box.url, { token: () => token, transports, positions })
     t.after(() => tidegate.close())
     return { tidegate, hold: (channel: string) => hold(tidegate, channel) }
   }
@@ -38,7 +43,7 @@ async function start(t: TestContext, transports: readonly Transport[]) {
       const { state } = opened.tidegate
       return state.type === 'connected' && state
     }, 30_000)
-  return { ...opened, nodes, box, publish, connected, reopen: open }
+  return { ...opened, nats, nodes, box, publish, connected, reopen: open }
 }
 
 function hold(tidegate: Tidegate, channel: string) {
@@ -60,27 +65,29 @@ function upTo(count: number): readonly number[] {
   return Array.from({ length: count }, (_, at) => at + 1)
 }
 
-for (const transport of nodeTransports) {
-  test(
-    `a killed node is left for another, and nothing is lost, by ${transport.name}`,
-    bounded,
-    async (t) => {
-      const { nodes, box, publish, hold } = await start(t, [transport])
-      const news = hold('news')
-      await news.subscribed()
-      await publish('news')
-      await until(() => news.numbers.length === 1)
-      nodes[0].node.child.kill('SIGKILL')
-      await nodes[0].node.exit()
-      for (let count = 0; count < 5; count += 1) await publish('news')
-      box.target = nodes[1].port
-      await until(() => news.numbers.length === 6, 60_000)
-      await publish('news')
-      await until(() => news.numbers.length === 7)
-      assert.deepEqual(news.numbers, upTo(7))
-      assert.deepEqual(news.losses, [])
-    },
-  )
+const packed = new WebSocketTransport((...asked) => new WebSocket(...asked), msgpackCodec)
+const named: readonly (readonly [string, Transport])[] = [
+  ...nodeTransports.map((transport) => [transport.name, transport] as const),
+  ['MessagePack', packed],
+]
+
+for (const [name, transport] of named) {
+  test(`a killed node is left for another, and nothing is lost, by ${name}`, bounded, async (t) => {
+    const { nodes, box, publish, hold } = await start(t, [transport])
+    const news = hold('news')
+    await news.subscribed()
+    await publish('news')
+    await until(() => news.numbers.length === 1)
+    nodes[0].node.child.kill('SIGKILL')
+    await nodes[0].node.exit()
+    for (let count = 0; count < 5; count += 1) await publish('news')
+    box.target = nodes[1].port
+    await until(() => news.numbers.length === 6, 60_000)
+    await publish('news')
+    await until(() => news.numbers.length === 7)
+    assert.deepEqual(news.numbers, upTo(7))
+    assert.deepEqual(news.losses, [])
+  })
 }
 
 test(
@@ -107,7 +114,7 @@ test(
 )
 
 test(
-  'it goes on where it was when it changes transports, and from a cursor',
+  'it goes on where it was when it changes transports, and from kept positions',
   bounded,
   async (t) => {
     const { box, publish, hold, tidegate, nodes, reopen } = await start(t, nodeTransports)
@@ -117,13 +124,11 @@ test(
     assert.equal(transportOf(tidegate), 'event-stream')
     await publish('news')
     await until(() => news.numbers.length === 1)
-    const cursor = tidegate.cursor
-    assert.ok(cursor !== undefined)
     tidegate.close()
     for (let count = 0; count < 3; count += 1) await publish('news')
     box.blocksUpgrades = false
     box.target = nodes[1].port
-    const later = reopen(cursor)
+    const later = reopen()
     const again = later.hold('news')
     await until(() => again.numbers.length === 3)
     assert.equal(transportOf(later.tidegate), 'websocket')
@@ -168,6 +173,21 @@ test('a loop reads a channel until it closes', bounded, async (t) => {
   await loop
   assert.deepEqual(read, [1, 2, 3])
   assert.equal(tidegate.state.type, 'closed')
+})
+
+test('by MessagePack a payload that is no JSON comes as its bytes', bounded, async (t) => {
+  const { nats, tidegate, hold } = await start(t, [packed])
+  const news = hold('news')
+  await news.subscribed()
+  const heard: unknown[] = []
+  tidegate.channel('news').on('publication', ({ publication }) => heard.push(publication))
+  const service = await nats.connect()
+  const plainText = headers()
+  plainText.set('Content-Type', 'text/plain')
+  service.publish('rt.pub.news', 'ü', { headers: plainText })
+  await until(() => heard.length === 1)
+  const { data, contentType } = heard[0] as { data: Uint8Array; contentType: string }
+  assert.deepEqual([new TextDecoder().decode(data), contentType], ['ü', 'text/plain'])
 })
 
 test('what it publishes is stored once, comes, and is in the history', bounded, async (t) => {

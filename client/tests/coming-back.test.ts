@@ -1,10 +1,11 @@
-/** Coming back: when, how often, and with what cursor. */
+/** Coming back: when, how often, and from where. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Session, type SessionState } from '../session.js'
 import type { TransportName } from '../transport.js'
 import { FakeClock } from './fake-clock.js'
 import { FakeTransport } from './fake-transports.js'
+import { testGateway } from './test-gateway.js'
 
 function start(random: () => number = () => 1, name: TransportName = 'long-poll') {
   const transport = new FakeTransport(name)
@@ -12,9 +13,9 @@ function start(random: () => number = () => 1, name: TransportName = 'long-poll'
   const states: SessionState[] = []
   const session = new Session(
     {
-      ...{ url: 'http://gateway', token: () => Promise.resolve('t'), transports: [transport] },
+      gateway: testGateway('http://gateway', { clock, random }),
+      transports: [transport],
       probe: () => assert.fail('there is no other transport to go to'),
-      pace: { clock, random },
     },
     { event: () => undefined, state: (state) => states.push(state) },
   )
@@ -80,23 +81,25 @@ test('what the application must mend is told once and never tried again', () => 
   assert.deepEqual(closed, [{ type: 'closed', code: 'token_invalid', message: 'no' }])
 })
 
-test('the next connection starts at the cursor where the last one ended', () => {
-  const { transport, clock, session } = start()
-  transport.connection.cursor = 'c7'
+test('the next connection starts where the last one ended', () => {
+  const { transport, clock } = start()
+  const { progress } = transport.connection.request
+  assert.equal(progress.place('a'), undefined)
+  progress.moveTo('c7', ['a'])
   transport.connection.lose()
   clock.advance(1_000)
-  assert.equal(transport.connections[0]?.request.cursor, undefined)
-  assert.equal(transport.connections[1]?.request.cursor, 'c7')
-  assert.equal(session.cursor, 'c7')
+  assert.equal(transport.connections.length, 2)
+  assert.equal(transport.connection.request.progress.place('a'), 'c7')
 })
 
 test('the next connection knows what the ones before it have got', () => {
   const { transport, clock } = start()
-  transport.connection.request.progress?.chain.begin('a', 7)
+  const epoch = 'aaaaaaaaaaaa'
+  transport.connection.request.progress.begin('a', { epoch, offset: 7 }, false)
   transport.connection.lose()
   clock.advance(1_000)
-  const { chain } = transport.connection.request.progress ?? {}
-  assert.equal(chain?.check({ channel: 'a', offset: 7 }), 'duplicate')
+  const { progress } = transport.connection.request
+  assert.equal(progress.take({ channel: 'a', offset: 7, time: 1 }), 'duplicate')
 })
 
 for (const name of ['long-poll', 'websocket'] as const) {

@@ -31,9 +31,15 @@ export class FakeClock implements Clock {
       const next = [...this.#timers].sort((a, b) => a.at - b.at)[0]
       if (next === undefined || next.at > end) break
       this.#timers.delete(next)
-      this.#now = next.at
+      this.#now = Math.max(this.#now, next.at)
       next.run()
     }
     this.#now = end
+  }
+
+  /** The machine sleeps: what was due meanwhile comes when it wakes. */
+  sleep(ms: number): void {
+    this.#now += ms
+    this.advance(0)
   }
 }

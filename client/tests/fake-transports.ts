@@ -4,6 +4,7 @@ import type {
   Connection,
   ConnectionEvent,
   ConnectionRequest,
+  Publication,
   Transport,
   TransportName,
 } from '../transport.js'
@@ -13,7 +14,7 @@ export class FakeConnection implements Connection {
   readonly say: (event: ConnectionEvent) => void
   readonly updates: (readonly string[])[] = []
   readonly #canUpdate: boolean
-  cursor: string | undefined
+  checks = 0
   isClosed = false
 
   constructor(
@@ -23,7 +24,6 @@ export class FakeConnection implements Connection {
   ) {
     this.request = request
     this.say = say
-    this.cursor = request.cursor
     this.#canUpdate = canUpdate
   }
 
@@ -32,12 +32,22 @@ export class FakeConnection implements Connection {
     return this.#canUpdate
   }
 
+  check(): void {
+    this.checks += 1
+  }
+
   close(): void {
     this.isClosed = true
   }
 
   welcome(): void {
     this.say({ type: 'welcome', subscriptions: [] })
+  }
+
+  /** As each transport does: what has come before is not heard again. */
+  publish(publication: Publication): void {
+    if (this.request.progress.take(publication) === 'duplicate') return
+    this.say({ type: 'publication', publication })
   }
 
   lose(event: Partial<ClosedEvent> = {}): void {

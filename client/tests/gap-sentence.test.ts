@@ -18,6 +18,10 @@ test('a gap is told with the bounds that are known, and why', () => {
     gapSentence({ channel: 'a', reason: 'broker_disconnected' }),
     'something of a may be missing: the node had lost NATS',
   )
+  assert.equal(
+    gapSentence({ channel: 'a', reason: 'not_subscribed' }),
+    'something of a may be missing: nothing keeps it for who is not connected',
+  )
 })
 
 test('a reason that is not known is told as it is', () => {

@@ -1,29 +1,16 @@
-/** The transports with the sockets and streams of npm packages, where the platform has none. */
-import { EventSource } from 'eventsource'
+/** The transports as Node 20 has them: the WebSocket is that of `ws`. */
 import { WebSocket } from 'ws'
-import { EventStreamTransport, type EventStream } from '../event-stream-transport.js'
+import { EventStreamTransport } from '../event-stream-transport.js'
 import { LongPollTransport } from '../long-poll-transport.js'
-import { systemClock } from '../system-clock.js'
 import type { Transport } from '../transport.js'
-import { WebSocketTransport } from '../websocket-transport.js'
+import { WebSocketTransport, type Socket } from '../websocket-transport.js'
 
-export function openNodeStream(url: string): EventStream {
-  const source = new EventSource(url)
-  return {
-    get readyState() {
-      return source.readyState
-    },
-    addEventListener(type, listener) {
-      source.addEventListener(type, (event) => {
-        listener('data' in event ? (event as { data: string; lastEventId: string }) : {})
-      })
-    },
-    close: () => source.close(),
-  }
+export function openNodeSocket(url: string, protocols: string[]): Socket {
+  return new WebSocket(url, protocols)
 }
 
 export const nodeTransports: readonly Transport[] = [
-  new WebSocketTransport(systemClock, (url, protocols) => new WebSocket(url, protocols)),
-  new EventStreamTransport(systemClock, openNodeStream),
+  new WebSocketTransport(openNodeSocket),
+  new EventStreamTransport(),
   new LongPollTransport(),
 ]

@@ -3,7 +3,7 @@ import { until } from './until.js'
 
 export interface SentRequest {
   readonly url: string
-  readonly method: string | undefined
+  readonly method: string
   readonly authorization: string | null
   readonly body: Readonly<Record<string, unknown>>
   readonly signal: AbortSignal
@@ -21,7 +21,7 @@ export class ScriptedFetch {
   }
 
   readonly fetch = (input: URL | RequestInfo, init: RequestInit = {}): Promise<Response> => {
-    const { method, headers, body, signal } = init
+    const { method = 'GET', headers, body, signal } = init
     this.requests.push({
       url: input instanceof Request ? input.url : input.toString(),
       method,

@@ -3,16 +3,21 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ProbeAnswer } from '../probe.js'
 import { Session, type SessionState } from '../session.js'
+import { TidegateError } from '../tidegate-error.js'
+import type { ConnectionEvent } from '../transport.js'
 import { FakeClock } from './fake-clock.js'
 import { FakeTransport } from './fake-transports.js'
+import { testGateway } from './test-gateway.js'
 
-const refusal = { code: 'overloaded', message: 'busy', retryable: true }
+function refusal(retryAfterMs?: number): TidegateError {
+  return new TidegateError('overloaded', 'busy', { retryable: true, retryAfterMs })
+}
 
 async function settle(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
 }
 
-function start(cursor?: string) {
+function start() {
   const clock = new FakeClock()
   const [socket, stream, poll] = [
     new FakeTransport('websocket'),
@@ -20,19 +25,19 @@ function start(cursor?: string) {
     new FakeTransport('long-poll'),
   ]
   const states: SessionState[] = []
+  const events: ConnectionEvent[] = []
   const asked: (readonly string[])[] = []
   const world: { answer: ProbeAnswer } = { answer: 'works' }
   const session = new Session(
     {
-      ...{ url: 'http://gateway', token: async () => 't', transports: [socket, stream, poll] },
-      ...(cursor !== undefined && { cursor }),
+      gateway: testGateway('http://gateway', { clock }),
+      transports: [socket, stream, poll],
       probe: async (channels) => {
         asked.push(channels)
         return world.answer
       },
-      pace: { clock, random: () => 0.5 },
     },
-    { event: () => undefined, state: (state) => states.push(state) },
+    { event: (event) => events.push(event), state: (state) => states.push(state) },
   )
   /** It fails before its welcome, and the session comes to its next attempt. */
   const fail = async (transport: FakeTransport): Promise<void> => {
@@ -40,7 +45,7 @@ function start(cursor?: string) {
     await settle()
     clock.advance(clock.delays[0] ?? 0)
   }
-  return { ...{ clock, socket, stream, poll, states, asked, world, session, fail } }
+  return { ...{ clock, socket, stream, poll, states, events, asked, world, session, fail } }
 }
 
 test('nothing is opened before a channel is wanted, and nothing kept when none is', () => {
@@ -66,12 +71,13 @@ test('channels change within a WebSocket, and by a new request elsewhere', async
   await fail(socket)
   await fail(socket)
   stream.connection.welcome()
-  stream.connection.cursor = 'c1'
+  session.progress.moveTo('c1', ['a', 'b'])
   session.update(['a'])
   assert.equal(stream.connections.length, 2)
   assert.equal(stream.connections[0]?.isClosed, true)
   assert.deepEqual(stream.connection.request.channels, ['a'])
-  assert.equal(stream.connection.request.cursor, 'c1')
+  assert.equal(stream.connection.request.progress.place('a'), 'c1')
+  assert.equal(session.progress.place('b'), undefined, 'it is not wanted any more')
 })
 
 test('a transport that fails twice while HTTP works is passed over for a while', async () => {
@@ -92,7 +98,7 @@ test('a transport that fails twice while HTTP works is passed over for a while',
 test('a gateway that is away or refuses never makes pollers of WebSocket clients', async () => {
   const { session, socket, stream, poll, world, fail } = start()
   session.update(['a'])
-  for (const answer of ['unreachable', refusal, { ...refusal, retryAfterMs: 5_000 }] as const) {
+  for (const answer of ['unreachable', refusal(), refusal(5_000)] as const) {
     world.answer = answer
     for (let failure = 0; failure < 10; failure += 1) await fail(socket)
   }
@@ -103,14 +109,14 @@ test('a gateway that is away or refuses never makes pollers of WebSocket clients
 test('a refusal by HTTP is obeyed: how long, and whether at all', async () => {
   const { session, socket, clock, world } = start()
   session.update(['a'])
-  world.answer = { ...refusal, retryAfterMs: 5_000 }
+  world.answer = refusal(5_000)
   socket.connection.lose()
   await settle()
   assert.deepEqual(clock.delays, [5_500])
-  session.wake()
+  session.wake(false)
   assert.equal(socket.connections.length, 1, 'the server has said when')
   clock.advance(5_500)
-  world.answer = { code: 'token_invalid', message: 'no', retryable: false }
+  world.answer = new TidegateError('token_invalid', 'no')
   socket.connection.lose()
   await settle()
   assert.deepEqual(session.state, { type: 'closed', code: 'token_invalid', message: 'no' })
@@ -135,15 +141,15 @@ test('a wake-up shortens a wait of our own to a second, by chance', () => {
   socket.connection.welcome()
   socket.connection.lose()
   assert.equal(states.at(-1)?.type, 'waiting')
-  session.wake()
-  session.wake()
+  session.wake(false)
+  session.wake(false)
   assert.equal(socket.connections.length, 1, 'nor do all come together')
   assert.deepEqual(clock.delays, [500])
   clock.advance(500)
   assert.equal(socket.connections.length, 2)
   assert.equal(states.at(-1)?.type, 'connecting')
   socket.connection.lose()
-  session.wake()
+  session.wake(false)
   assert.equal(socket.connections.length, 2, 'nor again and again')
 })
 
@@ -153,10 +159,14 @@ test('who closes while HTTP is asked hears nothing more', async () => {
   socket.connection.lose()
   session.close()
   await settle()
-  assert.deepEqual(states.at(-1), { type: 'closed', code: 'closed', message: 'it was closed' })
+  assert.deepEqual(states.at(-1), {
+    type: 'closed',
+    code: 'closed',
+    message: 'the client was closed',
+  })
   assert.deepEqual(clock.delays, [])
   session.update(['b'])
-  session.wake()
+  session.wake(false)
   assert.equal(socket.connections.length, 1)
 })
 
@@ -178,4 +188,71 @@ test('channels that are wanted while it waits are in the next request', () => {
   session.update(['a', 'b'])
   clock.advance(1_000)
   assert.deepEqual(socket.connection.request.channels, ['a', 'b'])
+})
+
+test('only a suspect connection is asked whether it lives, and none that is not open', () => {
+  const { session, socket } = start()
+  session.wake(true)
+  session.update(['a'])
+  session.wake(true)
+  assert.equal(socket.connection.checks, 0)
+  socket.connection.welcome()
+  session.wake(false)
+  assert.equal(socket.connection.checks, 0)
+  session.wake(true)
+  assert.equal(socket.connection.checks, 1)
+})
+
+test('a channel that pauses keeps its place, one that is left does not', () => {
+  const { session, socket } = start()
+  session.update(['a', 'b', 'c'])
+  socket.connection.welcome()
+  for (const name of ['a', 'b', 'c']) session.progress.resume(name, `place of ${name}`)
+  session.update(['c'], new Set(['a']))
+  assert.deepEqual(socket.connection.updates, [['c']])
+  session.update(['c', 'a', 'b'])
+  const places = ['a', 'b', 'c'].map((name) => session.progress.place(name))
+  assert.deepEqual(places, ['place of a', undefined, 'place of c'])
+  session.update(['c'], new Set(['a']))
+  session.update(['c'])
+  assert.equal(session.progress.place('a'), undefined, 'it was left while it paused')
+})
+
+test('a WebSocket whose channels all pause stays open', () => {
+  const { session, socket } = start()
+  session.update(['a'])
+  socket.connection.welcome()
+  session.update([], new Set(['a']))
+  assert.equal(socket.connection.isClosed, false)
+  session.update(['a'])
+  assert.deepEqual(socket.connection.updates, [[], ['a']])
+  session.update([], new Set(['a']))
+  session.update([])
+  assert.equal(session.state.type, 'idle')
+  assert.equal(socket.connection.isClosed, true)
+})
+
+test('places that cannot be read are given up, with gaps, and not in a circle', () => {
+  const { session, socket, events, states, clock } = start()
+  const refused = { code: 'bad_request', message: 'no', retryable: false }
+  session.update(['a', 'b'])
+  session.progress.resume('a', 'what another version wrote')
+  socket.connection.lose(refused)
+  assert.deepEqual(events, [{ type: 'gap', channel: 'a', reason: 'cursor_expired' }])
+  assert.equal(states.at(-1)?.type, 'waiting')
+  clock.advance(1_000)
+  assert.equal(socket.connection.request.progress.place('a'), undefined)
+  socket.connection.lose(refused)
+  assert.equal(events.length, 1)
+  assert.deepEqual(states.at(-1), { type: 'closed', code: 'bad_request', message: 'no' })
+})
+
+test('a token that a connection is refused for is not shown again', async () => {
+  const { session, socket, clock } = start()
+  session.update(['a'])
+  const { gateway } = socket.connection.request
+  gateway.welcomed({ expiresAt: clock.now() + 1_000_000, ticket: 'k' })
+  assert.equal(await gateway.credentials.get(), 'ticket.k')
+  socket.connection.lose({ code: 'token_expired' })
+  assert.equal(await gateway.credentials.get(), 'bearer.t')
 })

@@ -16,7 +16,7 @@ const at = (offset: number): Place => ({ epoch, offset })
 interface Opened {
   readonly request: ConnectionRequest
   readonly say: (event: ConnectionEvent) => void
-  readonly updates: (readonly [channels: readonly string[], again: string | undefined])[]
+  readonly updates: (readonly string[])[]
 }
 
 function start() {
@@ -26,8 +26,7 @@ function start() {
   const open = (request: ConnectionRequest, say: (event: ConnectionEvent) => void): Connection => {
     const updates: Opened['updates'] = []
     opened.push({ request, say, updates })
-    const update = (channels: readonly string[], again?: string): boolean =>
-      updates.push([channels, again]) > 0
+    const update = (channels: readonly string[]): boolean => updates.push(channels) > 0
     return { update, check: () => undefined, close: () => undefined }
   }
   const hub = new TabHub({
@@ -75,7 +74,7 @@ test('a tab that is further back has the channel begin there, and no other hears
   connect(['news', at(10)])
   heardBy('a')
   join('b', [['news', at(5)]])
-  assert.deepEqual(connection().updates, [[['news'], 'news']])
+  assert.deepEqual(connection().updates, [[], ['news']])
   assert.deepEqual(connection().request.progress.place('news'), at(5))
   connection().say({ type: 'subscribed', channel: 'news' })
   connection().say({ type: 'recovered', channel: 'news', recovered: true })
@@ -107,7 +106,7 @@ test('cursors are compared as they are: the same one is no way back', () => {
   join('b', [['news', 'cursor-1']])
   assert.deepEqual(connection().updates, [])
   join('c', [['news', 'cursor-0']])
-  assert.deepEqual(connection().updates, [[['news'], 'news']])
+  assert.deepEqual(connection().updates, [[], ['news']])
 })
 
 test('an ephemeral channel cannot go back, and the tab is told that', () => {
@@ -127,7 +126,7 @@ test('a tab that joins again before anybody missed it goes on from where it is',
   join('a', [['news']])
   connect(['news', at(10)])
   join('a', [['news', at(7)]])
-  assert.deepEqual(connection().updates, [[['news'], 'news']])
+  assert.deepEqual(connection().updates, [[], ['news']])
 })
 
 test('an end or a refusal is told to tabs that come later', () => {

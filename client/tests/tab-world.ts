@@ -281,10 +281,10 @@ export class PlayedConnection extends SingleConnection {
     tab.inbox.push(() => this.#welcome())
   }
 
-  override update(channels: readonly string[], again?: string): boolean {
+  override update(channels: readonly string[]): boolean {
     this.#names = new Set(channels)
     for (const name of this.#live) {
-      if (!this.#names.has(name) || name === again) this.#live.delete(name)
+      if (!this.#names.has(name)) this.#live.delete(name)
     }
     if (this.#isWelcome) this.#subscribeAll()
     return true

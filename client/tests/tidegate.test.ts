@@ -1,13 +1,10 @@
 /** Holders, loops and signals of the SDK's object, over transports that the test speaks for. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeCursor, encodeCursor } from '../../shared/cursor.js'
-import { cursorOf, positionInCursor } from '../../shared/cursor-positions.js'
 import { Tidegate, type TidegateOptions } from '../tidegate.js'
 import { FakeClock } from './fake-clock.js'
 import { FakeTransport } from './fake-transports.js'
-
-const epoch = 'aaaaaaaaaaaa'
+import { json, refused, ScriptedFetch } from './scripted-fetch.js'
 
 async function settle(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
@@ -144,22 +141,17 @@ test('who leaves channels while it waits comes back to none, or begins anew', as
   const held = [tidegate.channel('orders.a'), tidegate.channel('orders.b')]
   await settle()
   transport.connection.welcome()
-  const positions = ['orders.a', 'orders.b'].map((name) => ({
-    name,
-    position: { epoch, offset: 9 },
-  }))
-  transport.connection.cursor = encodeCursor(cursorOf(positions))
+  const { progress } = transport.connection.request
+  progress.moveTo('c9', ['orders.a', 'orders.b'])
   transport.connection.lose()
   held[0]?.close()
   await settle()
   const again = tidegate.channel('orders.a')
   await settle()
   clock.advance(1_000)
-  const { cursor = '' } = transport.connection.request
-  const decoded = decodeCursor(cursor)
-  assert.ok(decoded !== undefined)
-  assert.equal(positionInCursor(decoded, 'orders.a'), undefined)
-  assert.equal(positionInCursor(decoded, 'orders.b')?.offset, 9)
+  assert.deepEqual(transport.connection.request.channels, ['orders.b', 'orders.a'])
+  assert.equal(progress.place('orders.a'), undefined)
+  assert.equal(progress.place('orders.b'), 'c9')
   transport.connection.lose()
   for (const holder of [again, held[1]]) holder?.close()
   await settle()
@@ -168,30 +160,71 @@ test('who leaves channels while it waits comes back to none, or begins anew', as
   assert.equal(transport.connections.length, 2)
 })
 
-for (const name of ['websocket', 'long-poll'] as const) {
-  test(`a channel goes on from the cursor whenever it is taken first, by ${name}`, async () => {
-    const positions = ['orders.a', 'orders.b'].map((each, at) => ({
-      name: each,
-      position: { epoch, offset: 10 + at },
-    }))
-    const { tidegate, transport } = start({ cursor: encodeCursor(cursorOf(positions)) }, name)
-    tidegate.channel('orders.a')
-    await settle()
-    transport.connection.welcome()
-    transport.connection.cursor = encodeCursor(cursorOf(positions.slice(0, 1)))
-    tidegate.channel('orders.b')
-    await settle()
-    const { progress, cursor = '' } = transport.connection.request
-    assert.equal(progress?.positions.of('orders.b')?.offset, 11)
-    const decoded = decodeCursor(cursor)
-    assert.equal(decoded && positionInCursor(decoded, 'orders.b')?.offset, 11)
-  })
-}
-
-test('a cursor that cannot be read counts as none, and a bad address is told at once', async () => {
-  const { tidegate, transport } = start({ cursor: '' })
-  tidegate.channel('a')
+test('what concerns no channel is told to the client, the rest to its channel', async () => {
+  const { tidegate, transport } = start()
+  const heard: string[] = []
+  tidegate.on('problem', ({ code }) => heard.push(`client ${code}`))
+  for (const name of ['a', 'b']) {
+    const channel = tidegate.channel(name)
+    channel.on('problem', ({ code }) => heard.push(`${name} ${code}`))
+    channel.on('gap', ({ reason }) => heard.push(`${name} ${reason}`))
+    channel.on('recovered', ({ recovered }) => heard.push(`${name} ${recovered}`))
+  }
   await settle()
-  assert.equal(transport.connection.request.cursor, undefined)
+  const { connection } = transport
+  connection.say({ type: 'welcome', subscriptions: ['a'] })
+  connection.say({ type: 'problem', code: 'token_unavailable', message: 'no' })
+  connection.say({ type: 'problem', code: 'forbidden', message: 'no', channel: 'b' })
+  connection.say({ type: 'gap', channel: 'a', reason: 'expired' })
+  connection.say({ type: 'recovered', channel: 'a', recovered: false })
+  assert.deepEqual(heard, ['client token_unavailable', 'b forbidden', 'a expired', 'a false'])
+})
+
+test('what comes by a pattern comes to its holders, not to those of the channel', async () => {
+  const { tidegate, transport } = start()
+  const heard: string[] = []
+  for (const name of ['a.*', 'a.1']) {
+    tidegate.channel(name).on('publication', ({ publication }) => {
+      heard.push(`${name} ${publication.channel}`)
+    })
+  }
+  await settle()
+  transport.connection.welcome()
+  transport.connection.publish({ channel: 'a.1', pattern: 'a.*', time: 1, data: 1 })
+  transport.connection.publish({ channel: 'a.1', time: 1, data: 1 })
+  assert.deepEqual(heard, ['a.* a.1', 'a.1 a.1'])
+})
+
+test('a bad address is told at once', () => {
   assert.throws(() => new Tidegate('no address', { token: () => 't' }), TypeError)
+})
+
+test('`using` closes a channel and the client at the end of the block', async () => {
+  const { tidegate, transport } = start()
+  {
+    using channel = tidegate.channel('a')
+    await settle()
+    assert.equal(channel.isClosed, false)
+    assert.equal(transport.connection.isClosed, false)
+  }
+  await settle()
+  assert.equal(transport.connection.isClosed, true)
+  assert.equal(tidegate.state.type, 'idle')
+  {
+    using _client = tidegate
+  }
+  assert.equal(tidegate.state.type, 'closed')
+})
+
+test('a publication is sent again within the window that the welcome told', async () => {
+  const scripted = new ScriptedFetch([refused(503, 'broker_unavailable', '9'), json({ offset: 1 })])
+  const { tidegate, transport, clock } = start({ fetch: scripted.fetch })
+  tidegate.channel('orders.1')
+  await settle()
+  const { gateway, progress } = transport.connection.request
+  progress.begin('orders.1', { epoch: 'aaaaaaaaaaaa', offset: 0 }, false)
+  gateway.welcomed({ expiresAt: clock.now() + 3_600_000, duplicateWindowSeconds: 29 })
+  await assert.rejects(tidegate.publish('orders.1', 1), { code: 'publish_unanswered' })
+  gateway.welcomed({ expiresAt: clock.now() + 3_600_000, duplicateWindowSeconds: 60 })
+  assert.deepEqual(await tidegate.publish('orders.1', 1), { offset: 1 })
 })

@@ -1,13 +1,19 @@
 /** The channels of a WebSocket change while it lives, on a socket that a test plays. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeCursor } from '../../shared/cursor.js'
-import { cursorOf } from '../../shared/cursor-positions.js'
-import type { ConnectionRequest } from '../transport.js'
-import { connect, epoch, open, type Played, type PlayedSocket } from './played-socket.js'
+import type { Position } from '../../shared/position.js'
+import {
+  connect,
+  epoch,
+  offsetOf,
+  open,
+  type Played,
+  type PlayedRequest,
+  type PlayedSocket,
+} from './played-socket.js'
 
-/** The cursor of somebody who had n.a up to 12. */
-const cursor = encodeCursor(cursorOf([{ name: 'n.a', position: { epoch, offset: 12 } }]))
+/** Of somebody who had n.a up to 12. */
+const shown = { epoch, offset: 12 }
 const live = { epoch, offset: 40, verified: 40 }
 
 function sent({ frames }: PlayedSocket): unknown[] {
@@ -23,15 +29,15 @@ function unsubscribed(socket: PlayedSocket, id: number, channel = 'n.a'): void {
 }
 
 /** n.a is subscribed, and live after offset 40. */
-async function connectLive(more: Partial<ConnectionRequest> = {}): Promise<Played> {
+async function connectLive(more: PlayedRequest = {}): Promise<Played> {
   const connected = await connect(more)
   subscribed(connected.socket, 1, 'n.a')
   return connected
 }
 
 test('names that are new are subscribed, those that are gone are unsubscribed first', async () => {
-  const { socket, connection, publish, got } = await connectLive()
-  assert.equal(connection.update(['n.b', 'n.c', 'n.b']), true)
+  const { socket, update, publish, got } = await connectLive()
+  assert.equal(update(['n.b', 'n.c', 'n.b']), true)
   assert.deepEqual(sent(socket).slice(1), [
     ['unsubscribe', 2, 'n.a'],
     ['subscribe', 3, 'n.b'],
@@ -43,21 +49,21 @@ test('names that are new are subscribed, those that are gone are unsubscribed fi
   assert.deepEqual(got(), [41])
 })
 
-test('names that stay go on, with their position', async () => {
-  const { socket, connection, publish, got, position } = await connectLive()
-  connection.update(['n.a'])
-  connection.update(['n.b', 'n.a'])
+test('names that stay go on, with their place', async () => {
+  const { socket, update, publish, got, place } = await connectLive()
+  update(['n.a'])
+  update(['n.b', 'n.a'])
   assert.deepEqual(sent(socket).slice(1), [['subscribe', 2, 'n.b']])
   publish(41, 40)
   assert.deepEqual(got(), [41])
-  assert.equal(position()?.offset, 41)
+  assert.equal(offsetOf(place()), 41)
 })
 
 test('what still comes of a name that is gone is not heard', async () => {
-  const { socket, heard, connection, publish, position } = await connectLive({
+  const { socket, heard, update, publish, place } = await connectLive({
     channels: ['n.a', 'n.b'],
   })
-  connection.update(['n.b'])
+  update(['n.b'])
   const before = heard.all.length
   publish(41, 40)
   publish(90, 80)
@@ -66,16 +72,15 @@ test('what still comes of a name that is gone is not heard', async () => {
   socket.say({ type: 'error', channel: 'n.a', code: 'forbidden', message: 'no' })
   socket.say({ type: 'heartbeat', verified: { n: { epoch, offset: 99 } } })
   socket.say({ type: 'error', id: 3, code: 'not_subscribed', message: 'no' })
-  const types = heard.all.slice(before).map(({ type }) => type)
-  assert.deepEqual([...new Set(types)], ['wire'])
-  assert.equal(position(), undefined)
+  assert.deepEqual(heard.all.slice(before), [])
+  assert.equal(place(), undefined)
 })
 
 test('a name that is taken back begins anew: nothing of before is heard or counts', async () => {
-  const { socket, heard, connection, publish, got } = await connectLive()
+  const { socket, heard, update, publish, got } = await connectLive()
   publish(41, 40)
-  connection.update([])
-  connection.update(['n.a'])
+  update([])
+  update(['n.a'])
   assert.deepEqual(sent(socket).slice(1), [
     ['unsubscribe', 2, 'n.a'],
     ['subscribe', 3, 'n.a'],
@@ -90,8 +95,8 @@ test('a name that is taken back begins anew: nothing of before is heard or count
 })
 
 test('taken back again and again, only the last subscription is heard', async () => {
-  const { socket, connection, publish, got } = await connectLive()
-  for (const channels of [[], ['n.a'], [], ['n.a']]) connection.update(channels)
+  const { socket, update, publish, got } = await connectLive()
+  for (const channels of [[], ['n.a'], [], ['n.a']]) update(channels)
   unsubscribed(socket, 2)
   subscribed(socket, 3, 'n.a')
   publish(41, 40)
@@ -102,9 +107,9 @@ test('taken back again and again, only the last subscription is heard', async ()
 })
 
 test('PROTOCOL 4.10: behind unsubscribed everything is of the new subscription', async () => {
-  const { socket, heard, connection } = await connect({ channels: ['a'] })
-  connection.update([])
-  connection.update(['a'])
+  const { socket, heard, update } = await connect({ channels: ['a'] })
+  update([])
+  update(['a'])
   unsubscribed(socket, 2, 'a')
   socket.say({ type: 'publication', channel: 'a', time: 5, data: 'early' })
   socket.say({ type: 'subscribed', id: 3, channel: 'a' })
@@ -112,18 +117,18 @@ test('PROTOCOL 4.10: behind unsubscribed everything is of the new subscription',
 })
 
 test('a name that is taken back begins with the newest, if they are asked for', async () => {
-  const { socket, connection, publish, position } = await connectLive({ last: 5, cursor })
+  const { socket, update, publish, place } = await connectLive({ last: 5, place: shown })
   publish(41, 12)
-  connection.update([])
-  connection.update(['n.a'])
+  update([])
+  update(['n.a'])
   assert.deepEqual(socket.frames[2], { type: 'subscribe', id: 3, channel: 'n.a', last: 5 })
-  assert.equal(position(), undefined)
+  assert.equal(place(), undefined)
 })
 
 test('an update before the welcome changes what the welcome subscribes', async () => {
-  const { socket, connection, welcome } = await open({ cursor, channels: ['n.a', 'n.b'] })
-  assert.equal(connection.update(['n.b', 'n.c']), true)
-  assert.equal(connection.update(['n.b', 'n.c', 'n.a']), true)
+  const { socket, update, welcome } = await open({ place: shown, channels: ['n.a', 'n.b'] })
+  assert.equal(update(['n.b', 'n.c']), true)
+  assert.equal(update(['n.b', 'n.c', 'n.a']), true)
   assert.deepEqual(socket.frames, [])
   welcome()
   assert.deepEqual(socket.frames, [
@@ -134,21 +139,21 @@ test('an update before the welcome changes what the welcome subscribes', async (
 })
 
 test('an update by who hears the welcome changes what it subscribes', async () => {
-  const { socket, connection, welcome } = await open({}, (event) => {
-    if (event.type === 'welcome') connection.update(['n.b', 'n.c'])
+  const { socket, update, welcome } = await open({}, (event) => {
+    if (event.type === 'welcome') update(['n.b', 'n.c'])
   })
   welcome(['n.c'])
   assert.deepEqual(sent(socket), [['subscribe', 1, 'n.b']])
 })
 
 test('a name is gone before its subscribe is answered: no answer to it is heard', async () => {
-  const { socket, heard, connection, publish, got, position } = await connect({ cursor })
-  connection.update([])
-  connection.update(['n.a'])
+  const { socket, heard, update, publish, got, place } = await connect({ place: shown })
+  update([])
+  update(['n.a'])
   subscribed(socket, 1, 'n.a', { ...live, recovered: true })
   publish(41, 40)
   unsubscribed(socket, 2)
-  assert.equal(position(), undefined)
+  assert.equal(place(), undefined)
   subscribed(socket, 3, 'n.a')
   publish(42, 40)
   assert.deepEqual(got(), [42])
@@ -157,8 +162,8 @@ test('a name is gone before its subscribe is answered: no answer to it is heard'
 
 for (const code of ['forbidden', 'not_subscribed', 'broker_unavailable'] as const) {
   test(`a subscribe of a name that is gone is answered with ${code}: nobody hears it`, async () => {
-    const { socket, heard, connection } = await connect()
-    connection.update([])
+    const { socket, heard, update } = await connect()
+    update([])
     socket.say({ type: 'error', id: 1, code, message: 'no' })
     socket.say({ type: 'error', id: 2, code: 'not_subscribed', message: 'no' })
     assert.deepEqual([heard.of('problem'), heard.of('closed')], [[], []])
@@ -166,9 +171,9 @@ for (const code of ['forbidden', 'not_subscribed', 'broker_unavailable'] as cons
 }
 
 test('an overtaken subscribe may be refused behind the answer to its unsubscribe', async () => {
-  const { socket, heard, connection, publish, got } = await connect()
-  connection.update([])
-  connection.update(['n.a'])
+  const { socket, heard, update, publish, got } = await connect()
+  update([])
+  update(['n.a'])
   unsubscribed(socket, 2)
   socket.say({ type: 'error', id: 1, code: 'not_subscribed', message: 'ended meanwhile' })
   subscribed(socket, 3, 'n.a')
@@ -177,8 +182,8 @@ test('an overtaken subscribe may be refused behind the answer to its unsubscribe
 })
 
 test('a new name that is forbidden is a problem that names it', async () => {
-  const { socket, heard, connection } = await connectLive()
-  connection.update(['n.a', 'n.b'])
+  const { socket, heard, update } = await connectLive()
+  update(['n.a', 'n.b'])
   socket.say({ type: 'error', id: 2, code: 'forbidden', message: 'no' })
   assert.deepEqual(heard.of('problem'), [
     { type: 'problem', code: 'forbidden', message: 'no', channel: 'n.b' },
@@ -186,47 +191,75 @@ test('a new name that is forbidden is a problem that names it', async () => {
   assert.deepEqual(heard.of('closed'), [])
 })
 
-test('what the token subscribed stays and is heard, named or not', async () => {
-  const { socket, connection, publish, got, position } = await connect({}, ['n.a', 'n.token'])
-  connection.update(['n.token'])
-  connection.update([])
+test('what the token subscribed is heard, named or not', async () => {
+  const { socket, update, publish, got, place } = await connect({}, ['n.a', 'n.token'])
+  update(['n.a', 'n.token'])
   assert.deepEqual(socket.frames, [])
   publish(41, 40)
   publish(42, 40, 'n.token')
   assert.deepEqual(got(), [41, 42])
-  assert.equal(position()?.offset, 41)
+  assert.equal(offsetOf(place()), 41)
+})
+
+test('what the token subscribed can be taken away, and begins anew', async () => {
+  const { socket, update, publish, got, place } = await connect({}, ['n.a'])
+  update([])
+  update(['n.a'])
+  assert.deepEqual(sent(socket), [
+    ['unsubscribe', 1, 'n.a'],
+    ['subscribe', 2, 'n.a'],
+  ])
+  publish(41, 40)
+  unsubscribed(socket, 1)
+  subscribed(socket, 2, 'n.a', { ...live, offset: 41 })
+  publish(42, 41)
+  assert.deepEqual(got(), [42])
+  assert.equal(offsetOf(place()), 42, 'from where it goes on')
+})
+
+test('a name that pauses keeps its place, and goes on from there', async () => {
+  for (const claimed of [[], ['n.a']]) {
+    const { socket, connection, heard } = await connect({}, claimed)
+    socket.say({ type: 'subscribed', id: 1, channel: 'n.a', ...live })
+    const before = socket.frames.length
+    connection.update([])
+    connection.update(['n.a'])
+    const { position } = socket.frames[before + 1] ?? {}
+    assert.equal((position as Partial<Position> | undefined)?.offset, live.offset)
+    assert.deepEqual(heard.of('closed'), [])
+  }
 })
 
 test('what a new token ended can be named and subscribed when it is permitted again', async () => {
-  const { socket, heard, connection } = await connect({ channels: [] }, ['n.a', 'n.token'])
+  const { socket, heard, update } = await connect({ channels: [] }, ['n.a', 'n.token'])
   socket.say({ type: 'error', channel: 'n.a', code: 'forbidden', message: 'no' })
   assert.equal(heard.of('problem')[0]?.channel, 'n.a')
-  connection.update(['n.a'])
+  update(['n.a'])
   assert.deepEqual(socket.frames, [
     { type: 'subscribe', id: 1, channel: 'n.a', position: { epoch, offset: 40 } },
   ])
 })
 
 test('all channels have ended: those that are named by then count', async () => {
-  const { socket, heard, connection } = await connectLive()
-  connection.update(['n.a', 'n.b'])
+  const { socket, heard, update } = await connectLive()
+  update(['n.a', 'n.b'])
   socket.say({ type: 'ended', channel: 'n.a' })
   assert.deepEqual(heard.of('closed'), [])
-  connection.update(['n.b', 'n.c'])
-  connection.update(['n.b'])
+  update(['n.b', 'n.c'])
+  update(['n.b'])
   socket.say({ type: 'ended', channel: 'n.b' })
   assert.equal(heard.of('closed')[0]?.code, 'ended')
-  assert.equal(connection.update(['n.d']), false, 'it is over')
+  assert.equal(update(['n.d']), false, 'it is over')
 })
 
 test('who takes an ended name away as it hears of the end keeps the connection', async () => {
-  const { socket, heard, connection, welcome } = await open({}, (event) => {
-    if (event.type === 'ended') connection.update([])
+  const { socket, heard, update, welcome } = await open({}, (event) => {
+    if (event.type === 'ended') update([])
   })
   welcome()
   subscribed(socket, 1, 'n.a')
   socket.say({ type: 'ended', channel: 'n.a' })
-  connection.update(['n.a'])
+  update(['n.a'])
   assert.deepEqual(heard.of('closed'), [])
   unsubscribed(socket, 2)
   subscribed(socket, 3, 'n.a')

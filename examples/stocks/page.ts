@@ -2,6 +2,7 @@
 import { EventStreamTransport } from '../../client/event-stream-transport.js'
 import { gapSentence } from '../../client/gap-sentence.js'
 import { LongPollTransport, longPollPace, shortPollPace } from '../../client/long-poll-transport.js'
+import { memoryPositions } from '../../client/position-store.js'
 import type { SessionState } from '../../client/session.js'
 import { Tidegate } from '../../client/tidegate.js'
 import type { Publication, Transport } from '../../client/transport.js'
@@ -14,19 +15,25 @@ import { PriceList } from './price-list.js'
 import { RecoveryPanel } from './recovery-panel.js'
 import { isStockPrice, stockSymbols } from './stock-price.js'
 import { WirePane } from './wire-pane.js'
+import { tappedFetch, tappedSocket, type WireText } from './wire-tap.js'
 
 interface Choice {
   readonly transport: Transport
   readonly label: string
 }
 
-const websocket: Choice = { transport: new WebSocketTransport(), label: 'WebSocket' }
+const websocket: Choice = {
+  transport: new WebSocketTransport(tappedSocket(showWire)),
+  label: 'WebSocket',
+}
 const choices: Readonly<Record<string, Choice>> = {
   websocket,
   'event-stream': { transport: new EventStreamTransport(), label: 'SSE' },
   'long-poll': { transport: new LongPollTransport(longPollPace), label: 'long-poll' },
   'short-poll': { transport: new LongPollTransport(shortPollPace), label: 'short-poll' },
 }
+/** Where the last one was. */
+const positions = memoryPositions()
 const channels = stockSymbols.map((symbol) => `stocks.${symbol}`)
 
 const history = new PriceHistory(stockSymbols)
@@ -44,8 +51,6 @@ const absences = new AbsenceMeter()
 let choice = websocket
 /** Undefined: the reader has gone offline. */
 let tidegate: Tidegate | undefined
-/** Where the last one was. */
-let cursor: string | undefined
 /** `sentAt` of what arrived since the last paint. */
 let unpainted: number[] = []
 let isPaintDue = false
@@ -97,7 +102,6 @@ function goOnline(): void {
 
 /** As when the network dies: nobody knows where we were but we. */
 function disconnect(): void {
-  cursor = tidegate?.cursor ?? cursor
   tidegate?.close()
   tidegate = undefined
   absences.leave()
@@ -107,7 +111,7 @@ function connect(): void {
   tidegate = new Tidegate(location.origin, {
     token: fetchToken,
     transports: [choice.transport],
-    ...(cursor !== undefined && { cursor }),
+    ...{ positions, fetch: tappedFetch(showWire) },
   })
   hear(tidegate)
 }
@@ -120,15 +124,8 @@ async function fetchToken(): Promise<string> {
 }
 
 function hear(client: Tidegate): void {
-  client.on('wire', (event) => {
-    if (event.direction === 'out') absences.ask(Date.now())
-    wire.add(event)
-  })
   client.on('state', ({ state }) => follow(state))
-  client.on('problem', ({ code, message }) => {
-    if (code === 'connection_lost') absences.leave()
-    showStatus('waiting', `${code}: ${message}`)
-  })
+  client.on('problem', ({ code, message }) => showStatus('waiting', `${code}: ${message}`))
   for (const name of channels) {
     const channel = client.channel(name)
     channel.on('publication', ({ publication }) => take(publication))
@@ -138,6 +135,11 @@ function hear(client: Tidegate): void {
     })
     channel.on('ended', () => showStatus('live', `${name} has ended`))
   }
+}
+
+function showWire(heard: WireText): void {
+  if (heard.direction === 'out') absences.ask(Date.now())
+  wire.add(heard)
 }
 
 function follow(state: SessionState): void {

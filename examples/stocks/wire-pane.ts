@@ -1,5 +1,5 @@
 /** Shows what the wire carries: the last frames, events and answers, newest first. */
-import type { WireEvent } from '../../client/transport.js'
+import type { WireText } from './wire-tap.js'
 
 const entriesMax = 50
 /** A poll's answer may be long; the size says how long. */
@@ -19,7 +19,7 @@ export class WirePane {
     })
   }
 
-  add({ direction, text }: WireEvent): void {
+  add({ direction, text }: WireText): void {
     if (this.#isPaused) return
     const entry = document.createElement('li')
     entry.className = direction

@@ -38,6 +38,7 @@ const questions: readonly (readonly [HttpQuestion, number])[] = [
   [{ path: '/v1/events?channels=other', headers: { authorization } }, 403],
   [{ method: 'HEAD', path: '/v1/events?channels=news' }, 401],
   [{ method: 'POST', headers: { authorization }, body: 'x' }, 400],
+  [{ method: 'POST', headers: { authorization, accept: 'text/event-stream' }, body: 'x' }, 400],
   [{ method: 'POST', path: '/v1/publish', headers: { authorization }, body: 'x' }, 400],
   [{ method: 'PUT', path: '/v1/publish' }, 405],
   [{ path: '/nowhere' }, 404],
@@ -62,15 +63,20 @@ test('an allowed origin may read event streams, refusing ones too (PROTOCOL 8.3)
   const stream = await TestStream.welcomed(t, http, query, { origin: allowed })
   const overloaded = await TestStream.open(t, http, query, { origin: allowed })
   await overloaded.next('problem')
-  for (const { headers } of [stream.response, overloaded.response]) {
+  const byPost = await TestStream.post(t, http, token, {}, { origin: allowed })
+  await byPost.next('problem')
+  for (const { headers } of [stream.response, overloaded.response, byPost.response]) {
     assert.equal(headers['access-control-allow-origin'], allowed)
     assert.equal(headers['access-control-expose-headers'], 'Retry-After')
     assert.equal(headers.vary, 'Origin')
   }
   stream.cut()
   const headers = { origin: allowed, accept: 'text/event-stream' }
-  const answer = await askOnce(t, port, { path: '/v1/events?channels=news', headers })
-  assert.equal(answer.headers.get('access-control-allow-origin'), allowed)
+  for (const method of ['GET', 'POST']) {
+    const answer = await askOnce(t, port, { method, path: '/v1/events?channels=news', headers })
+    assert.equal(answer.status, 401)
+    assert.equal(answer.headers.get('access-control-allow-origin'), allowed)
+  }
 })
 
 test('a request without an origin gets no CORS headers (PROTOCOL 8.3)', async (t) => {

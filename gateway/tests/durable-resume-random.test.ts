@@ -35,8 +35,8 @@ class Resuming {
       if (this.#client === client) this.keeper.frame(JSON.parse(bytes.toString()) as ReceivedFrame)
     })
     this.#client = client
-    const { name, position } = this.keeper
-    client.send({ type: 'subscribe', id: 1, channel: name, position })
+    const { name, shown } = this.keeper
+    client.send({ type: 'subscribe', id: 1, channel: name, position: shown })
   }
 
   /** What is on its way is lost. */
@@ -101,6 +101,11 @@ for (const seed of range(1, 9)) {
       async () => {
         const client = random.pick(clients)
         if (!client.isConnected) await client.connect()
+      },
+      () => {
+        const client = random.pick(clients)
+        client.cut()
+        client.keeper.forget()
       },
       () => random.pick(clients).pause(),
       () => random.pick(clients).resume(),

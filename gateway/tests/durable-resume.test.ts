@@ -6,7 +6,7 @@ import { covers } from '../../shared/pattern.js'
 import { openNodes } from './durable-nodes.js'
 import { TestStream } from './event-stream-client.js'
 import { until, type TestGateway } from './harness.js'
-import { poll } from './http-client.js'
+import { postPoll, type PollAnswer } from './http-client.js'
 import { SeededRandom } from './seeded-random.js'
 import { mint } from './tokens.js'
 
@@ -48,21 +48,38 @@ class Reader {
   /** A new stream, or a poll that is answered at once. */
   async connect(t: TestContext): Promise<void> {
     if (this.#cursor === '' || this.#random.upTo(2) === 0) return this.poll()
-    const query = { channels: this.names.join(','), token }
-    const headers = { 'last-event-id': this.#cursor }
-    this.#stream = await TestStream.open(t, this.#random.pick(this.#nodes).http, query, headers)
+    this.#stream = await this.#open(t, this.#random.pick(this.#nodes).http)
     await until('the welcome', () => (this.#stream?.events.length ?? 0) > 0)
   }
 
   async poll(): Promise<void> {
-    const cursor = this.#cursor === '' ? {} : { cursor: this.#cursor }
-    const query = { channels: this.names.join(','), wait: '0', ...cursor }
-    const answer = await poll(this.#random.pick(this.#nodes).http, token, query)
+    const body = { channels: this.names, ...this.#shown() }
+    const response = await postPoll(this.#random.pick(this.#nodes).http, token, body)
+    const answer = (await response.json()) as PollAnswer
     const covered = this.#cursor === '' ? [] : this.names
     const recovered = Object.fromEntries(covered.map((name) => [name, true]))
     assert.deepEqual([answer.gaps, answer.recovered], [[], recovered])
     this.received.push(...answer.publications)
     this.#cursor = answer.cursor
+  }
+
+  /** As an `EventSource` does, or by POST. */
+  #open(t: TestContext, http: string): Promise<TestStream> {
+    const channels = this.names
+    if (this.#random.upTo(1) === 0) {
+      return TestStream.post(t, http, token, { channels, ...this.#shown() })
+    }
+    const headers = { 'last-event-id': this.#cursor }
+    return TestStream.open(t, http, { channels: channels.join(','), token }, headers)
+  }
+
+  /** For all of its names at once, for each, or some so and the others so: it means the same. */
+  #shown(): object {
+    const cursor = this.#cursor
+    if (cursor === '') return {}
+    const own = this.names.filter(() => this.#random.upTo(1) === 0)
+    const positions = Object.fromEntries(own.map((name) => [name, cursor]))
+    return own.length === this.names.length ? { positions } : { cursor, positions }
   }
 
   /** Cut off after some of what was sent: the rest was lost on the way. */
@@ -108,7 +125,7 @@ function firsts(heard: readonly Received[]): readonly number[] {
 
 for (const seed of [1, 2, 3, 4, 5, 6]) {
   const title = `readers that move over nodes and transports miss nothing, seed ${seed}`
-  test(`${title} (PROTOCOL 6.7, 7.9, 14.3, 14.7)`, async (t) => {
+  test(`${title} (PROTOCOL 6.7, 7.9, 7.10, 14.3, 14.7)`, async (t) => {
     const random = new SeededRandom(seed)
     const nodes = await openNodes(t, { messagesPerChannel: 1_000 })
     const gateways = [

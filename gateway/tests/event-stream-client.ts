@@ -41,15 +41,38 @@ export class TestStream {
     headers: Readonly<Record<string, string>> = {},
   ): Promise<TestStream> {
     const text = typeof query === 'string' ? query : new URLSearchParams(query).toString()
-    const outgoing = request(`${http}/v1/events?${text}`, {
+    return TestStream.#ask(t, `${http}/v1/events?${text}`, { headers })
+  }
+
+  /** By POST, with its question in the body: as JSON unless it is a text. */
+  static async post(
+    t: TestContext,
+    http: string,
+    token: string,
+    body: object | string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<TestStream> {
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    const all = { authorization: `Bearer ${token}`, ...headers }
+    return TestStream.#ask(t, `${http}/v1/events`, { method: 'POST', headers: all }, text)
+  }
+
+  static async #ask(
+    t: TestContext,
+    url: string,
+    options: { readonly method?: string; readonly headers: Readonly<Record<string, string>> },
+    body = '',
+  ): Promise<TestStream> {
+    const outgoing = request(url, {
       agent: false,
-      headers: { accept: 'text/event-stream', ...headers },
+      ...options,
+      headers: { accept: 'text/event-stream', ...options.headers },
     })
     t.after(() => outgoing.destroy())
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       outgoing.on('response', resolve)
       outgoing.on('error', reject)
-      outgoing.end()
+      outgoing.end(body)
     })
     return new TestStream(response)
   }

@@ -32,6 +32,7 @@ test('an event stream begins with retry, welcome and cursor (PROTOCOL 6.2)', asy
     node: gateway.nodeId,
     expiresAt: exp * 1000,
     heartbeatSeconds: 17,
+    duplicateWindowSeconds: 120,
     subscriptions: ['news', 'stocks.*'],
   })
   assert.match(gateway.nodeId, /^[0-9a-f]{16}$/)

@@ -5,6 +5,8 @@ import { test, type TestContext } from 'node:test'
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
 import { closeCode } from '../../shared/codes.js'
+import { encodeCursor } from '../../shared/cursor.js'
+import { cursorOf } from '../../shared/cursor-positions.js'
 import { Bystander } from './bystander.js'
 import { startTestGateway, until, type TestGateway } from './harness.js'
 import { wounded } from './mutations.js'
@@ -20,8 +22,12 @@ const codesOfClose = new Set<number>(Object.values(closeCode))
 const messagesPerRun = 20
 const runs = 120
 
+const positions = [{ name: 'chat.fuzz.1', position: { epoch: '5f0c3a9be214', offset: 12 } }]
+
 const frames: readonly object[] = [
   { type: 'subscribe', id: 1, channel: 'chat.fuzz.1' },
+  { type: 'subscribe', id: 7, channel: 'chat.fuzz.1', position: positions[0]?.position, last: 3 },
+  { type: 'subscribe', id: 8, channel: 'chat.fuzz.1', position: encodeCursor(cursorOf(positions)) },
   { type: 'subscribe', id: 2, channel: 'stocks.*' },
   { type: 'unsubscribe', id: 3, channel: 'chat.fuzz.1' },
   { type: 'refresh', id: 5, token },

@@ -82,6 +82,15 @@ export async function poll(
   return (await response.json()) as PollAnswer
 }
 
+/** The same by POST, whatever the status is. */
+export function postPoll(http: string, token: string, body: object): Promise<Response> {
+  return fetch(`${http}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify({ wait: 0, ...body }),
+  })
+}
+
 /** Literal bytes in, everything that comes back out, until the server closes or `until` is seen. */
 export async function rawRequest(
   t: TestContext,

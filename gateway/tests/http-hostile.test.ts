@@ -1,6 +1,8 @@
 /** Clients that mean no good, or have bad lines: none leaks anything or disturbs another. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { encodeCursor } from '../../shared/cursor.js'
+import { cursorOf } from '../../shared/cursor-positions.js'
 import { TestStream } from './event-stream-client.js'
 import { startTestGateway, until, type TestGateway } from './harness.js'
 import { askOnce, HttpConnection, requestText } from './http-connection.js'
@@ -77,6 +79,7 @@ test('requests that are cut off at any byte leave nothing behind (PROTOCOL 12.1)
       requestText({ path: '/v1/events?channels=news,chat.7&wait=5', headers }),
       requestText({ path: '/v1/events?channels=news,stocks.*', headers: stream }),
       requestText({ method: 'POST', headers, body: '{"channels":["news"],"wait":5}' }),
+      requestText({ method: 'POST', headers: stream, body: '{"channels":["news"],"last":1}' }),
       requestText({
         method: 'POST',
         path: '/v1/publish',
@@ -97,12 +100,17 @@ test('requests with random faults are refused or ended, each alone (PROTOCOL 12.
   const gateway = await startTestGateway(t)
   const { port, internalErrors } = gateway
   const random = new SeededRandom(77)
+  const position = { epoch: '5f0c3a9be214', offset: 12, time: 1767225600123, verified: 30 }
+  const cursor = encodeCursor(cursorOf([{ name: 'news', position }]))
+  const positions = { news: cursor, 'orders.1': position }
+  const shown = JSON.stringify({ channels: ['news'], wait: 0, positions, cursor })
   const valid = [
     requestText({ path: '/v1/events?channels=news&wait=0&cursor=', headers }),
     requestText({ path: '/v1/events?channels=news,stocks.*', headers: stream }),
     requestText({ method: 'HEAD', path: '/v1/events?channels=news', headers }),
     requestText({ method: 'OPTIONS', path: '/v1/publish' }),
     requestText({ method: 'POST', headers, body: '{"channels":["news"],"wait":0}' }),
+    ...[headers, stream].map((each) => requestText({ method: 'POST', headers: each, body: shown })),
     requestText({
       method: 'POST',
       path: '/v1/publish',

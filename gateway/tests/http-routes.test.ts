@@ -52,15 +52,20 @@ test('what the client accepts decides for stream or poll (PROTOCOL 1.1)', async 
   assert.equal(counters.handshakesAccepted.sse, accepted.filter(([, isStream]) => isStream).length)
 })
 
-test('POST /v1/events is a poll, whatever the client accepts (PROTOCOL 1.1)', async (t) => {
-  const { port } = await startTestGateway(t)
-  const answer = await askOnce(t, port, {
-    method: 'POST',
-    headers: { authorization, accept: 'text/event-stream' },
-    body: '{"channels":["news"],"wait":0}',
-  })
-  assert.equal(answer.status, 200)
-  assert.equal(answer.headers.get('content-type'), 'application/json')
+test('what the client accepts decides for a POST, too (PROTOCOL 1.1)', async (t) => {
+  const { port, http, counters } = await startTestGateway(t)
+  const body = '{"channels":["news"],"wait":0}'
+  for (const accept of ['*/*', 'application/json', 'text/event-streams']) {
+    const headers = { authorization, accept }
+    const answer = await askOnce(t, port, { method: 'POST', headers, body })
+    assert.equal(answer.status, 200)
+    assert.equal(answer.headers.get('content-type'), 'application/json', accept)
+  }
+  for (const accept of ['text/event-stream', 'a/b, Text/Event-Stream;q=0.1']) {
+    const stream = await TestStream.post(t, http, token, body, { accept })
+    await stream.next('welcome')
+  }
+  assert.deepEqual([counters.handshakesAccepted.sse, counters.handshakesAccepted.poll], [2, 3])
 })
 
 test('members and parameters that nobody knows are ignored (PROTOCOL 1.3)', async (t) => {

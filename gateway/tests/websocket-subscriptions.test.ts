@@ -27,6 +27,7 @@ for (const { name, subprotocol, text } of testFormats) {
         node: gateway.nodeId,
         expiresAt: exp * 1000,
         heartbeatSeconds: 17,
+        duplicateWindowSeconds: 120,
         subscriptions: ['chat.7', 'stocks.*', 'prices'],
       })
       return String(connection)

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { readClientFrame } from '../client-frame.js'
+import { channelHash, encodeCursor } from '../cursor.js'
+import { cursorOf } from '../cursor-positions.js'
 
 const noPayload = (): string => 'no payload'
 
@@ -20,7 +22,7 @@ test('any value at all is a frame or a sentence (PROTOCOL 4.5)', () => {
       id: fc.oneof(fc.nat(), fc.anything()),
       channel: fc.oneof(fc.constant('a'), fc.anything()),
       token: fc.anything(),
-      position: fc.oneof(fc.object(), fc.anything()),
+      position: fc.oneof(fc.object(), fc.string(), fc.anything()),
       last: fc.anything(),
     },
     { requiredKeys: [] },
@@ -56,6 +58,21 @@ test('a subscribe frame may show a position, or ask for the newest (PROTOCOL 4.1
   assert.deepEqual(subscribe(more), { ...plain, ...more })
 })
 
+test('a subscribe frame may show a cursor in place of a position (PROTOCOL 4.18)', () => {
+  const ephemeral = { node: '0123456789abcdef', arrival: 300, channels: [channelHash('a.b')] }
+  const position = { epoch: '5f0c3a9be214', offset: 12, time: 7 }
+  for (const cursor of [{}, { ephemeral }, cursorOf([{ name: 'a.b', position }], ephemeral)]) {
+    const frame = { type: 'subscribe', id: 1, channel: 'a.b', position: cursor }
+    assert.deepEqual(subscribe({ position: encodeCursor(cursor) }), frame)
+  }
+  const cursor = encodeCursor({ ephemeral })
+  const unreadable = ['', 'x', `${cursor}A`, cursor.slice(1), ` ${cursor}`, 'A'.repeat(4_097)]
+  for (const text of unreadable) {
+    const sentence = 'position is a string, but no cursor that can be read'
+    assert.equal(subscribe({ position: text }), sentence)
+  }
+})
+
 test('members of a position that nobody knows are ignored (PROTOCOL 1.3)', () => {
   const position = { epoch: '5f0c3a9be214', offset: 3 }
   const frame = subscribe({ position: { ...position, more: [1] } })
@@ -64,8 +81,8 @@ test('members of a position that nobody knows are ignored (PROTOCOL 1.3)', () =>
 
 test('a position of another shape is refused with what is wrong (PROTOCOL 4.18)', () => {
   const right = { epoch: '5f0c3a9be214', offset: 3 }
-  for (const position of [null, 1, 'x', [right], new Uint8Array(2)]) {
-    assert.equal(subscribe({ position }), 'position must be an object')
+  for (const position of [null, 1, [right], new Uint8Array(2)]) {
+    assert.equal(subscribe({ position }), 'position must be an object or a cursor')
   }
   for (const epoch of [undefined, 1, '', '5F0C3A9BE214', '5f0c3a9be2', '5f0c3a9be214a', '\n']) {
     const sentence = 'epoch of a position must be 12 lowercase hex digits'

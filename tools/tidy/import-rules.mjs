@@ -37,6 +37,7 @@ const engineFiles = [
   'history-endpoint',
   'request',
   'request-body',
+  'events-body',
   'origins',
   'problem',
   'fault',

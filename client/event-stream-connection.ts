@@ -1,0 +1,159 @@
+/** What is heard by event stream: one that goes on, or one after another that end by themselves. */
+import { EventReader, type StreamEvent } from './event-reader.js'
+import { answerMsMax, type Welcome } from './gateway.js'
+import { SingleConnection, welcomeMsMax } from './single-connection.js'
+import { TidegateError } from './tidegate-error.js'
+import type {
+  ConnectionEvent,
+  ConnectionRequest,
+  EndedEvent,
+  GapEvent,
+  Publication,
+} from './transport.js'
+
+export interface PollPace {
+  /** How long the gateway holds a request while nothing happens; 0 makes it short polling. */
+  readonly waitSeconds: number
+  /** The pause between an answer and the next request. */
+  readonly intervalMs: number
+}
+
+/** Throws for what is no JSON. */
+export type ParseJson = (text: string) => unknown
+
+interface StreamWelcome extends Welcome {
+  readonly heartbeatSeconds: number
+  /** All names of the stream, those of the token too. */
+  readonly subscriptions: readonly string[]
+}
+
+interface Problem {
+  readonly code: string
+  readonly detail?: string
+}
+
+type Bytes = ReadableStreamDefaultReader<Uint8Array>
+
+export class EventStreamConnection extends SingleConnection {
+  readonly #parse: ParseJson
+  readonly #pace: PollPace | undefined
+  #bytes: Bytes | undefined
+  #names: readonly string[] = []
+  #isWelcome = false
+  /** Why the server is about to end the stream. */
+  #problem: Problem | undefined
+
+  /** @param pace of polls; without one the stream goes on */
+  constructor(
+    request: ConnectionRequest,
+    onEvent: (event: ConnectionEvent) => void,
+    parse: ParseJson,
+    pace?: PollPace,
+  ) {
+    super(request, onEvent)
+    this.#parse = parse
+    this.#pace = pace
+    void this.#start()
+  }
+
+  protected release(): void {
+    this.#bytes?.cancel().catch(() => undefined)
+  }
+
+  async #start(): Promise<void> {
+    const { clock } = this.request.gateway.pace
+    const { waitSeconds, intervalMs = 0 } = this.#pace ?? {}
+    try {
+      // The first poll does not wait: it is the welcome, and brings the first cursor.
+      await this.#ask(this.#pace && 0)
+      while (this.#pace && !this.isClosed) {
+        if (intervalMs > 0) await this.life.wait(clock, intervalMs)
+        await this.#ask(waitSeconds)
+      }
+    } catch (error) {
+      if (error instanceof TidegateError) this.end(error)
+      // What cannot be read was not written by a gateway; or the stream has broken.
+      else
+        this.fail(
+          error instanceof SyntaxError ? 'protocol_error' : 'connection_lost',
+          String(error),
+        )
+    }
+  }
+
+  async #ask(wait: number | undefined): Promise<void> {
+    const { signal } = this.life
+    this.#names = []
+    const body = JSON.stringify({ ...this.#question(), wait })
+    const withinMs = (wait ?? 0) * 1000 + answerMsMax
+    const request = { path: 'events', body, accept: 'text/event-stream', signal, withinMs }
+    // The answer may be held back until its end: the poll before it may have waited less.
+    if (wait) this.watchSilence(withinMs)
+    this.#bytes = await this.request.gateway.ask(request, async (response) =>
+      response.body?.getReader(),
+    )
+    if (this.isClosed) return this.release()
+    // All channels had ended: there is nothing to stream.
+    if (this.#bytes === undefined) return this.endAll()
+    this.watchSilence(wait === undefined ? welcomeMsMax : withinMs)
+    const retryAfterMs = await this.#read(this.#bytes)
+    // Without a welcome it was no gateway that answered: to ask it again at once is of no use.
+    if (this.#pace && this.#names.length > 0 && !this.#problem) return
+    const { code = 'connection_lost', detail = 'the stream ended' } = this.#problem ?? {}
+    // What an event stream is refused with for good has a status of its own (6.6).
+    this.end({ code, message: detail, retryable: true, retryAfterMs })
+  }
+
+  #question(): object {
+    const { channels, last, progress } = this.request
+    // What has no place begins anew, though a cursor may cover it: JSON leaves it out.
+    const positions = Object.fromEntries(channels.map((name) => [name, progress.place(name)]))
+    const [cursor, ...others] = Object.values(positions)
+    const isShared = typeof cursor === 'string' && others.every((place) => place === cursor)
+    return { channels, last, ...(isShared ? { cursor } : { positions }) }
+  }
+
+  /** Until the end, or the close. Returns what the server said of when to come back. */
+  async #read(bytes: Bytes): Promise<number | undefined> {
+    const reader = new EventReader()
+    const decoder = new TextDecoder()
+    for (;;) {
+      const { done, value } = await bytes.read()
+      if (done || this.isClosed) return reader.retryMs
+      this.heard()
+      for (const event of reader.push(decoder.decode(value, { stream: true }))) {
+        if (!this.isClosed) this.#take(event)
+      }
+    }
+  }
+
+  #take({ name, data, id }: StreamEvent): void {
+    const said = data === undefined ? undefined : this.#parse(data)
+    // Where something is missing, the cursor must not move over it.
+    if (name === 'message' && said && !this.take(said as Publication)) return
+    if (name === 'welcome') this.#welcome(said as StreamWelcome)
+    if (id !== '') this.request.progress.moveTo(id, this.#names)
+    if (name === 'gap') this.lose({ ...(said as Omit<GapEvent, 'type'>), type: 'gap' })
+    if (name === 'problem') this.#problem = said as Problem
+    if (name === 'reconnect') {
+      this.emit({ type: 'reconnect', afterMs: (said as { afterMs: number }).afterMs })
+    }
+    if (name === 'ended') {
+      this.endChannel((said as EndedEvent).channel)
+      this.endIfAllHave(this.#names)
+    }
+  }
+
+  #welcome(welcome: StreamWelcome): void {
+    this.#names = welcome.subscriptions
+    this.request.gateway.welcomed(welcome)
+    if (!this.#pace) this.watchSilence(welcome.heartbeatSeconds * 2000)
+    if (this.#isWelcome) return
+    this.#isWelcome = true
+    this.emit({ type: 'welcome', subscriptions: this.#names })
+    for (const channel of this.#names) {
+      if (this.request.progress.isCutOff(channel)) this.missed(channel)
+    }
+    this.emit({ type: 'ready' })
+  }
+}
