@@ -17,8 +17,12 @@ import { mint, serve } from './spawned.js'
 const bounded = { timeout: 120_000 }
 const scope = fileScope()
 const ways = ['worker', 'election'] as const
-/** `missing`: a worker whose script is not there; `none`: a platform without any of it. */
-type Way = (typeof ways)[number] | 'missing' | 'none'
+const httpWays = ['event-stream', 'long-poll'] as const
+/**
+ * `missing`: a worker whose script is not there; `none`: a platform without any of it; transports:
+ * an election of who has it.
+ */
+type Way = (typeof ways)[number] | (typeof httpWays)[number] | 'missing' | 'none'
 
 /** What a page tells of one channel. */
 interface Heard {
@@ -29,6 +33,8 @@ interface Heard {
 
 /** An application: it opens what it is told to, and keeps what it hears. */
 const pageSource = `
+import { EventStreamTransport } from './event-stream-transport.js'
+import { LongPollTransport } from './long-poll-transport.js'
 import { Tidegate } from './tidegate.js'
 import { sharedTabs } from './tabs.js'
 
@@ -39,9 +45,15 @@ globalThis.connect = (url, token, way) => {
   const script = way === 'missing' ? '/missing.js' : '/worker.js'
   const worker = (name) => new SharedWorker(script, { type: 'module', name })
   if (way === 'none') Object.defineProperty(navigator, 'locks', { value: undefined })
+  const options = {
+    worker: { worker },
+    missing: { worker },
+    'event-stream': { transports: [new EventStreamTransport()] },
+    'long-poll': { transports: [new LongPollTransport()] },
+  }
   tidegate = new Tidegate(url, {
     token: () => { globalThis.tokensAsked += 1; return token },
-    transports: [sharedTabs(way === 'worker' || way === 'missing' ? { worker } : {})],
+    transports: [sharedTabs(options[way])],
   })
 }
 globalThis.hold = (name) => {
@@ -118,7 +130,9 @@ async function start(t: TestContext, way: Way) {
     for (let at = 0; at < times; at += 1) {
       const number = (counts.get(channel) ?? 0) + 1
       counts.set(channel, number)
-      await service.request(`rt.pub.${channel}`, String(number), { timeout: 5_000 })
+      const subject = `rt.pub.${channel}`
+      if (channel.startsWith('live.')) service.publish(subject, String(number))
+      else await service.request(subject, String(number), { timeout: 5_000 })
     }
   }
   const open = () => Tab.open(context, box.url, token, way)
@@ -261,6 +275,29 @@ for (const way of ways) {
       assert.equal(box.counts.upgrade, 1)
     },
   )
+}
+
+for (const way of httpWays) {
+  test(`by ${way}, too, a tab that leads crashes without any loss`, bounded, async (t) => {
+    const { publish, open } = await start(t, way)
+    const [first, ...others] = [await open(), await open(), await open()]
+    for (const tab of [first, ...others]) await tab.hold('news', 'live.a')
+    for (let round = 0; round < 3; round += 1) await publish('news', 2)
+    for (const tab of others) await tab.heardAll('news', 1, 6)
+    const dead = first.crash()
+    await publish('news', 20)
+    await dead
+    await publish('news', 20)
+    for (const tab of others) await tab.heardAll('news', 1, 46)
+    // A cursor covers ephemeral channels.
+    await publish('live.a', 3)
+    for (const tab of others) await tab.heardAll('live.a', 1, 3)
+    const later = await open()
+    await later.hold('news')
+    await publish('news', 2)
+    for (const tab of others) await tab.heardAll('news', 1, 48)
+    await later.heardAll('news', 47, 48)
+  })
 }
 
 test('a leader that is busy for long is relieved, and takes part again', bounded, async (t) => {
