@@ -95,6 +95,7 @@ export class TabHub {
   #end(): void {
     const session = this.#session
     this.#session = this.#gateway = undefined
+    this.#held = new Set()
     this.#tabs.clear()
     this.#said.clear()
     this.#rewinding.clear()
@@ -155,19 +156,21 @@ export class TabHub {
     for (const [name, place] of wanted) {
       if (tab.channels.has(name)) continue
       tab.channels.add(name)
-      if (!this.#held.has(name)) {
+      // What the token subscribed is there before anybody wants it.
+      if (!this.#held.has(name) && !this.#said.has(name)) {
         if (place !== undefined) this.#session?.progress.resume(name, place)
       } else if (this.#isBehind(name, place, last !== undefined)) behind.set(name, place)
       else this.#attach(tab, name, place)
     }
-    this.#rewind(tab, behind)
     this.#update()
+    this.#rewind(tab, behind)
     this.#tellPlacesSoon()
   }
 
   #update(): void {
+    const before = this.#held
     this.#held = new Set(this.#holders().flatMap(({ channels }) => [...channels]))
-    for (const name of this.#said.keys()) if (!this.#held.has(name)) this.#said.delete(name)
+    for (const name of before) if (!this.#held.has(name)) this.#said.delete(name)
     this.#session?.update([...this.#held])
   }
 
@@ -200,14 +203,15 @@ export class TabHub {
       const others = this.#rewinding.get(name) ?? new Set()
       this.#rewinding.set(name, others.add(tab.id))
     }
-    const rest = [...this.#held].filter((name) => !behind.has(name))
+    const names = [...this.#held]
+    const rest = names.filter((name) => !behind.has(name))
     // As if they paused: without any channel the connection would end.
     session.update(rest, new Set(behind.keys()))
     for (const [name, place] of behind) {
       session.progress.forget(name)
       if (place !== undefined) session.progress.resume(name, place)
     }
-    session.update([...this.#held])
+    session.update(names)
   }
 
   #forget(tabs: readonly Tab[]): void {

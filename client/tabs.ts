@@ -1,4 +1,4 @@
-/** Tabs share one connection: a transport whose connection is in a worker, or in one of the tabs. */
+/** Tabs share one connection: a transport whose connection is in a worker, or in one of them. */
 import type { Gateway } from './gateway.js'
 import { platformTransports } from './platform-transports.js'
 import { SharedConnection, type HubLine, type HubLineListener } from './shared-connection.js'
@@ -27,8 +27,8 @@ export interface SharedTabsOptions {
    */
   readonly worker?: (name: string) => WorkerHandle
   /**
-   * What the tab that holds the connection tries, in this order; a worker is given its own. Default:
-   * WebSocket, event stream, long-poll, as the platform has them.
+   * What the tab that holds the connection tries, in this order; a worker is given its own.
+   * Default: WebSocket, event stream, long-poll, as the platform has them.
    */
   readonly transports?: readonly Transport[]
 }

@@ -32,7 +32,7 @@ export class WorkerLine implements HubLine {
   readonly #locks: LockQueue | undefined
   readonly #life = new Cancellation()
 
-  /** @param locks where the platform has them: else a worker that crashed is missed by its silence */
+  /** @param locks where the platform has them; else a worker that crashed is only silent */
   constructor({ port }: WorkerHandle, listener: HubLineListener, locks?: LockQueue) {
     this.#port = port
     this.#listener = listener
