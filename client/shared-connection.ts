@@ -1,7 +1,6 @@
 /** A tab's part in a connection that tabs share: what the hub says, and where this tab has got. */
-import { isChannel } from '../shared/channel.js'
 import type { HubMessage, SharedEvent, TabMessage, WelcomeMessage } from './tab-messages.js'
-import type { Place } from './progress.js'
+import { isPattern, type Place } from './progress.js'
 import { SingleConnection } from './single-connection.js'
 import type { ConnectionEvent, ConnectionRequest, GapEvent, TransportName } from './transport.js'
 import { onWakeUp } from './wake-up.js'
@@ -255,7 +254,7 @@ export class SharedConnection extends SingleConnection {
     const { progress } = this.request
     const own = progress.place(name)
     if (typeof own === 'object' && typeof place === 'object') {
-      const isOther = isChannel(name) ? own.offset !== place.offset : own.offset > place.offset
+      const isOther = isPattern(name) ? own.offset > place.offset : own.offset !== place.offset
       if (own.epoch !== place.epoch || isOther) return
     }
     progress.resume(name, place)

@@ -1,10 +1,9 @@
 /** Holds one connection for all tabs: each hears what it wants, from where it was. */
-import { isChannel } from '../shared/channel.js'
 import type { TokenProvider } from './credentials.js'
 import type { Clock } from './clock.js'
 import type { Gateway } from './gateway.js'
 import { probe } from './probe.js'
-import type { Place } from './progress.js'
+import { isPattern, type Place } from './progress.js'
 import { Session, type SessionState } from './session.js'
 import type { HubMessage, Places, SharedEvent, TabMessage, WantMessage } from './tab-messages.js'
 import { TokenRelay } from './token-relay.js'
@@ -18,6 +17,8 @@ export interface TabHubOptions {
   /** Never at once: nobody is called while the hub is at work. */
   readonly send: (tabs: readonly string[], message: HubMessage) => void
 }
+
+type PublicationEvent = Extract<SharedEvent, { readonly type: 'publication' }>
 
 interface Tab {
   readonly id: string
@@ -50,6 +51,12 @@ export class TabHub {
   readonly #said = new Map<string, SharedEvent>()
   /** By name, the tabs for whose sake it begins anew: nobody else need hear that it does. */
   readonly #rewinding = new Map<string, Set<string>>()
+  /**
+   * A publication moves the place of its channel, but not always that of a pattern, nor a cursor.
+   * By name, the newest offset that came by a pattern, or the cursor as it was then: who comes from
+   * before there lacks some of what came.
+   */
+  readonly #passed = new Map<string, number | string>()
   #isTellingSoon = false
   #cancelTelling: (() => void) | undefined
   #cancelLook: () => void = () => undefined
@@ -98,6 +105,7 @@ export class TabHub {
     this.#held = new Set()
     this.#tabs.clear()
     this.#said.clear()
+    this.#passed.clear()
     this.#rewinding.clear()
     this.#cancelTelling?.()
     this.#cancelTelling = undefined
@@ -170,17 +178,27 @@ export class TabHub {
   #update(): void {
     const before = this.#held
     this.#held = new Set(this.#holders().flatMap(({ channels }) => [...channels]))
-    for (const name of before) if (!this.#held.has(name)) this.#said.delete(name)
+    for (const name of before) {
+      if (this.#held.has(name)) continue
+      this.#said.delete(name)
+      this.#passed.delete(name)
+    }
     this.#session?.update([...this.#held])
   }
 
   /** The session has this channel: does it have to begin anew for who comes from this place? */
   #isBehind(name: string, place: Place | undefined, wantsLast: boolean): boolean {
     const held = this.#session?.progress.place(name)
-    if (place === undefined) return wantsLast && isChannel(name) && held !== undefined
+    if (place === undefined) return wantsLast && !isPattern(name) && held !== undefined
     // It is subscribed and has no place: an ephemeral channel, which cannot go back.
     const canRewind = held !== undefined || !this.#said.has(name)
-    return canRewind && isBefore(place, held)
+    return canRewind && (isBefore(place, held) || this.#isPassed(name, place))
+  }
+
+  #isPassed(name: string, place: Place): boolean {
+    const passed = this.#passed.get(name)
+    if (typeof place === 'string') return place === passed
+    return typeof passed === 'number' && place.offset < passed
   }
 
   /** It is told what the others know. */
@@ -252,6 +270,8 @@ export class TabHub {
         if (event.channel !== undefined) this.#said.set(event.channel, event)
         return this.#tell(event, this.#holders(event.channel))
       case 'gap':
+        // Offsets of another history do not compare.
+        if (event.epoch !== undefined) this.#passed.delete(event.channel)
         this.#tell(event, this.#holders(event.channel))
         return this.#tellPlacesSoon()
       case 'ready':
@@ -263,13 +283,15 @@ export class TabHub {
     }
   }
 
-  #deliver(name: string, event: SharedEvent): void {
+  #deliver(name: string, event: PublicationEvent): void {
     const said = this.#said.get(name)
     // Whoever publishes after the end takes it back (PROTOCOL 4.21).
     if (said?.type === 'ended') this.#said.set(name, { type: 'subscribed', channel: name })
     const holders = this.#holders(name)
     this.#tell(event, holders)
     const place = this.#session?.progress.place(name)
+    if (typeof place === 'string') this.#passed.set(name, place)
+    else if (isPattern(name)) this.#passed.set(name, event.publication.offset ?? 0)
     if (place === undefined) return this.#tellPlacesLater()
     // A cursor alone says where an ephemeral channel is: who shows an older one gets some again.
     const isNews = typeof place === 'string' || holders.some(({ told }) => !told.has(name))

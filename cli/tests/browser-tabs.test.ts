@@ -108,7 +108,7 @@ async function bundle(contents: string): Promise<string> {
 /** A node behind a middlebox, a browser profile, and a publisher of numbers with acks. */
 async function start(t: TestContext, way: Way) {
   const nats = await startNats(t, { jetStream: true })
-  const namespaces = { default: {}, live: { history: false } }
+  const namespaces = { default: {}, live: { history: false }, stocks: { patterns: true } }
   const env = {
     ...{ TIDEGATE_NATS_URL: nats.url, TIDEGATE_PROVISION: 'true' },
     ...{ TIDEGATE_ALLOWED_ORIGINS: origin, TIDEGATE_NAMESPACES: JSON.stringify(namespaces) },
@@ -122,7 +122,7 @@ async function start(t: TestContext, way: Way) {
     box.target = (await serve(t, env)).port
   }
   const service = await nats.connect()
-  const token = await mint(t, '--subscribe', '*', '--subscribe', 'live.*')
+  const token = await mint(t, '--subscribe', '*,live.*,stocks.*')
   const context = await browser.newContext()
   t.after(() => context.close())
   const counts = new Map<string, number>()
@@ -226,14 +226,19 @@ for (const way of ways) {
     test(`the tab that was first ${what} and nothing is lost, by ${way}`, bounded, async (t) => {
       const { box, publish, open } = await start(t, way)
       const [first, ...others] = [await open(), await open(), await open()]
-      for (const tab of [first, ...others]) await tab.hold('news', 'live.a')
-      await publish('news', 3)
+      for (const tab of [first, ...others]) await tab.hold('news', 'live.a', 'stocks.*')
+      const publishBoth = async (count: number): Promise<void> => {
+        for (const channel of ['news', 'stocks.a']) await publish(channel, count)
+      }
+      await publishBoth(3)
       for (const tab of others) await tab.heardAll('news', 1, 3)
       const dead = first[death]()
-      await publish('news', 30)
+      await publishBoth(30)
       await dead
-      await publish('news', 30)
-      for (const tab of others) await tab.heardAll('news', 1, 63)
+      await publishBoth(30)
+      for (const tab of others) {
+        for (const name of ['news', 'stocks.*']) await tab.heardAll(name, 1, 63)
+      }
       await until(() => box.openSockets === 1)
       // A worker lives on if the tab only closes; else an ephemeral channel has missed something.
       const losses = way === 'worker' && death !== 'crash' ? 0 : 1

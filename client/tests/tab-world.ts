@@ -35,8 +35,9 @@ export class TabWorld {
     return this.tabs.filter(({ isDead }) => !isDead)
   }
 
-  newest(channel: string): number {
-    return this.published.get(channel) ?? 0
+  /** Of a pattern there is one channel. */
+  newest(name: string): number {
+    return this.published.get(name.replace('*', 'a')) ?? 0
   }
 
   publish(channel: string): void {
@@ -269,7 +270,8 @@ class PlayedTransport implements Transport {
 /** As by WebSocket: each channel has its history from the place that was shown, then live. */
 export class PlayedConnection extends SingleConnection {
   readonly tab: FakeTab
-  readonly #live = new Set<string>()
+  /** By name, the newest when live began. */
+  readonly #live = new Map<string, number>()
   #names: ReadonlySet<string>
   #isWelcome = false
 
@@ -283,7 +285,7 @@ export class PlayedConnection extends SingleConnection {
 
   override update(channels: readonly string[]): boolean {
     this.#names = new Set(channels)
-    for (const name of this.#live) {
+    for (const name of this.#live.keys()) {
       if (!this.#names.has(name)) this.#live.delete(name)
     }
     if (this.#isWelcome) this.#subscribeAll()
@@ -295,7 +297,20 @@ export class PlayedConnection extends SingleConnection {
   published(channel: string): void {
     const number = this.tab.world.newest(channel)
     this.tab.inbox.push(() => {
-      if (this.#live.has(channel) && !this.isClosed) this.#send(channel, number)
+      for (const name of [channel, channel.replace(/a$/, '*')]) {
+        const isDue = number > (this.#live.get(name) ?? Infinity)
+        if (isDue && !this.isClosed) this.#send(name, number)
+      }
+    })
+  }
+
+  /** Everything that was published before has come. */
+  heartbeat(): void {
+    const offset = this.tab.world.newest('all.*')
+    this.tab.inbox.push(() => {
+      if (this.isClosed) return
+      const isHeard = (name: string): boolean => this.#live.has(name)
+      this.request.progress.heartbeat({ all: { epoch, offset } }, isHeard)
     })
   }
 
@@ -322,7 +337,7 @@ export class PlayedConnection extends SingleConnection {
   }
 
   #subscribe(channel: string): void {
-    this.#live.add(channel)
+    this.#live.set(channel, this.tab.world.newest(channel))
     const { progress } = this.request
     this.emit({ type: 'subscribed', channel })
     if (channel.startsWith('live.')) {
@@ -337,8 +352,10 @@ export class PlayedConnection extends SingleConnection {
     for (let number = place.offset + 1; number <= newest; number += 1) this.#send(channel, number)
   }
 
-  #send(channel: string, number: number): void {
-    const offsets = channel.startsWith('live.') ? {} : { offset: number, previous: number - 1 }
-    this.take({ channel, ...offsets, time: number, data: number })
+  #send(name: string, number: number): void {
+    const offsets = name.startsWith('live.') ? {} : { offset: number, previous: number - 1 }
+    const channel = name.replace('*', 'a')
+    const pattern = name === channel ? {} : { pattern: name }
+    this.take({ channel, ...pattern, ...offsets, time: number, data: number })
   }
 }
