@@ -9,7 +9,7 @@ const nodeTest = {
 }
 
 export default [
-  { ignores: ['build/', '.cache/', '**/*.js', '**/*.mjs'] },
+  { ignores: ['build/', 'client/dist/', '.cache/', '**/*.js', '**/*.mjs'] },
   {
     files: ['**/*.ts'],
     languageOptions: {

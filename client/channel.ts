@@ -8,25 +8,24 @@ import type {
   GapEvent,
   ProblemEvent,
   Publication,
-  RecoveredEvent,
   SubscribedEvent,
 } from './transport.js'
 
 /** A publication whose payload is known to be of a shape: nobody checks it. */
 export type TypedPublication<Data> = Omit<Publication, 'data'> & { readonly data: Data }
 
+/** A publication has come. */
 export interface PublicationEvent<Data> {
   readonly type: 'publication'
   readonly publication: TypedPublication<Data>
 }
 
+/** What a channel says: a closed union, by `type`. */
 export type ChannelEvent<Data = unknown> =
   | PublicationEvent<Data>
   | SubscribedEvent
   /** Something is lost: what, if that is known, and why. */
   | GapEvent
-  /** It goes on from where it was, and everything after it follows; if not, a gap says so. */
-  | RecoveredEvent
   | EndedEvent
   /** It was refused; `code` says whether that can pass (PROTOCOL 9). */
   | ProblemEvent
@@ -38,7 +37,12 @@ export interface ChannelOwner {
   paced(): void
 }
 
+/**
+ * A channel that is held. Many may hold the same one: they share one subscription, and each hears
+ * what comes from when it was taken.
+ */
 export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<Data>> {
+  /** As it was taken: a channel's name, or a pattern. */
   readonly name: string
   readonly #emitter = new Emitter<ChannelEvent<Data>>()
   readonly #readers = new Set<PublicationBuffer<TypedPublication<Data>>>()
@@ -55,6 +59,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
     this.#forgetSignal = onAbort(signal, () => this.close())
   }
 
+  /** Whether this holder has let go; others may still hold the channel. */
   get isClosed(): boolean {
     return this.#isClosed
   }
@@ -81,21 +86,14 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
    * A loop over what comes from now on, in order. It ends with the channel, with `close()`, and by
    * leaving it; it throws a `TidegateError` if the client is closed for good.
    */
-  async *read(options: ReadOptions = {}): AsyncGenerator<TypedPublication<Data>, undefined> {
+  read(options: ReadOptions = {}): AsyncGenerator<TypedPublication<Data>, undefined> {
     const reader = new PublicationBuffer<TypedPublication<Data>>(options, {
       dropped: (publication) => this.#emitter.emit(gapOver(this.name, publication)),
       paced: () => this.#owner.paced(),
     })
     this.#readers.add(reader)
     if (this.#end !== undefined) reader.end(this.#end.error)
-    const forgetSignal = onAbort(options.signal, () => reader.leave())
-    try {
-      return yield* reader.read()
-    } finally {
-      this.#readers.delete(reader)
-      forgetSignal()
-      if (reader.isPaused) this.#owner.paced()
-    }
+    return this.#loop(reader, options.signal)
   }
 
   /** As `read()` does. */
@@ -132,6 +130,20 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
   finish(error?: TidegateError): void {
     this.#end = { error }
     for (const reader of this.#readers) reader.end(error)
+  }
+
+  async *#loop(
+    reader: PublicationBuffer<TypedPublication<Data>>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<TypedPublication<Data>, undefined> {
+    const forgetSignal = onAbort(signal, () => reader.leave())
+    try {
+      return yield* reader.read()
+    } finally {
+      this.#readers.delete(reader)
+      forgetSignal()
+      if (reader.isPaused) this.#owner.paced()
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import { Cancellation } from './cancellation.js'
 import type { Clock } from './clock.js'
 import { TidegateError } from './tidegate-error.js'
 
+/** Gives a JWT. What it throws or rejects with is tried again, in backoff. */
 export type TokenProvider = () => Promise<string> | string
 
 const answerWithinMs = 30_000

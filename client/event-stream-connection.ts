@@ -11,6 +11,7 @@ import type {
   Publication,
 } from './transport.js'
 
+/** How a poll waits. */
 export interface PollPace {
   /** How long the gateway holds a request while nothing happens; 0 makes it short polling. */
   readonly waitSeconds: number

@@ -2,6 +2,7 @@
 import { EventStreamConnection, type ParseJson } from './event-stream-connection.js'
 import type { Connection, ConnectionEvent, ConnectionRequest, Transport } from './transport.js'
 
+/** For where WebSockets are blocked, and streams get through. */
 export class EventStreamTransport implements Transport {
   readonly name = 'event-stream'
   readonly #parse: ParseJson
@@ -11,6 +12,7 @@ export class EventStreamTransport implements Transport {
     this.#parse = parse
   }
 
+  /** @internal */
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void): Connection {
     return new EventStreamConnection(request, onEvent, this.#parse)
   }

@@ -3,6 +3,7 @@
 export interface FrameCodec {
   /** The subprotocol (PROTOCOL 4.1). */
   readonly protocol: string
+  /** A frame as a WebSocket sends it. */
   encode(frame: object): string | Uint8Array<ArrayBuffer>
   /** Throws for what is no frame. */
   decode(data: unknown): unknown

@@ -100,9 +100,10 @@ export class Gateway {
     } catch (error) {
       if (call.signal.aborted) throw call.signal.reason
       if (error instanceof TidegateError) throw error
+      const code = error instanceof SyntaxError ? 'protocol_error' : 'connection_lost'
       // Node hides what happened in a cause.
       const { cause = error } = error as Error
-      throw new TidegateError('connection_lost', String(cause), { retryable: true, cause })
+      throw new TidegateError(code, String(cause), { retryable: true, cause })
     } finally {
       call.end()
     }

@@ -6,6 +6,7 @@ import { delayMs } from './reconnect-pace.js'
 import { TidegateError } from './tidegate-error.js'
 import type { Publication } from './transport.js'
 
+/** How a publication is made. */
 export interface PublishOptions {
   /**
    * 1 to 128 visible ASCII characters; by default a random one. A later call with the same key,
@@ -16,11 +17,13 @@ export interface PublishOptions {
   readonly signal?: AbortSignal
 }
 
+/** What is known of a publication that was made. */
 export interface Published {
   /** Its place in the history; absent on ephemeral channels. */
   readonly offset?: number
 }
 
+/** Which page of a history. */
 export interface HistoryOptions {
   /** Shows what lies behind this offset, from 0 to 2^53 - 1; 0 by default. */
   readonly after?: number
@@ -72,7 +75,7 @@ export class HttpCalls {
 
   async publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Published> {
     const { idempotencyKey = randomKey(), signal } = options
-    const request = { path: 'publish', body: bodyOf({ channel, idempotencyKey, data }) }
+    const request = { path: 'publish', body: JSON.stringify({ channel, idempotencyKey, data }) }
     const namespace = namespaceOf(channel)
     let mayBeMade = false
     const mayResend = (error: TidegateError): boolean => {
@@ -93,10 +96,8 @@ export class HttpCalls {
   }
 
   async history(channel: string, options: HistoryOptions = {}): Promise<HistoryPage> {
-    const { after, limit, signal } = options
-    const query = new URLSearchParams({ channel })
-    if (after !== undefined) query.set('after', String(after))
-    if (limit !== undefined) query.set('limit', String(limit))
+    const { after = 0, limit = 100, signal } = options
+    const query = new URLSearchParams({ channel, after: `${after}`, limit: `${limit}` })
     const mayAsk = (_error: TidegateError, attempt: number) => attempt < historyRetriesMax
     return await this.#ask<HistoryPage>({ path: `history?${query}` }, signal, Infinity, mayAsk)
   }
@@ -117,7 +118,7 @@ export class HttpCalls {
       call.signal.throwIfAborted()
       for (let attempt = 0; ; attempt += 1) {
         try {
-          return await this.#gateway.ask({ ...request, signal: call.signal }, readObject<Value>)
+          return await this.#gateway.ask({ ...request, signal: call.signal }, readJson<Value>)
         } catch (error) {
           if (call.signal.aborted || !(error instanceof TidegateError)) throw error
           const { code, retryable, retryAfterMs } = error
@@ -136,25 +137,13 @@ export class HttpCalls {
   }
 }
 
-async function readObject<Value>(response: Response): Promise<Value> {
-  const body = await response.text()
-  if (body.startsWith('{') && body.endsWith('}')) return JSON.parse(body) as Value
-  const message = 'the answer is no JSON object'
-  throw new TidegateError('protocol_error', message, { retryable: true })
+function readJson<Value>(response: Response): Promise<Value> {
+  return response.json() as Promise<Value>
 }
 
 /** In browsers, `randomUUID` is there on secure pages only. */
 function randomKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
-function bodyOf(publication: object): string {
-  try {
-    return JSON.stringify(publication)
-  } catch (cause) {
-    throw new TidegateError('bad_request', 'data is no JSON', { cause })
-  }
+  return crypto.getRandomValues(new Uint32Array(4)).join('-')
 }
 
 /** Whether it is certain that the gateway did not do what was asked. */

@@ -2,7 +2,9 @@
 import { EventStreamConnection, type PollPace } from './event-stream-connection.js'
 import type { Connection, ConnectionEvent, ConnectionRequest, Transport } from './transport.js'
 
+/** The gateway holds each request until something comes, for 25 s at most. */
 export const longPollPace: PollPace = { waitSeconds: 25, intervalMs: 0 }
+/** Asks once a second, for where requests must not hang. */
 export const shortPollPace: PollPace = { waitSeconds: 0, intervalMs: 1000 }
 
 /** For where streams are held back until they end. */
@@ -16,6 +18,7 @@ export class LongPollTransport implements Transport {
     this.#pace = pace
   }
 
+  /** @internal */
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void): Connection {
     return new EventStreamConnection(request, onEvent, JSON.parse, this.#pace)
   }

@@ -10,6 +10,7 @@ import type { TidegateError } from './tidegate-error.js'
  */
 export type WhenFull = 'drop' | 'latest' | 'pause'
 
+/** How a loop over a channel reads. */
 export interface ReadOptions {
   /** Publications that wait for the reader, 1 or more; 256 by default. */
   readonly bufferMax?: number

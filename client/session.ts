@@ -13,6 +13,7 @@ import type {
   TransportName,
 } from './transport.js'
 
+/** How things stand with the connection. */
 export type SessionState =
   /** Nothing is wanted, so there is no connection. */
   | { readonly type: 'idle' }

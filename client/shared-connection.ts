@@ -212,7 +212,6 @@ export class SharedConnection extends SingleConnection {
       case 'ended':
         this.endChannel(event.channel)
         return this.endIfAllHave([...this.#since.keys()])
-      case 'recovered':
       case 'problem':
       case 'ready':
         return this.emit(event)

@@ -261,10 +261,8 @@ export class TabHub {
       case 'subscribed':
         this.#said.set(event.channel, event)
         this.#tell(event, this.#listeners(event.channel))
+        this.#rewinding.delete(event.channel)
         return this.#tellPlacesSoon()
-      case 'recovered':
-        this.#tell(event, this.#listeners(event.channel))
-        return void this.#rewinding.delete(event.channel)
       case 'problem':
       case 'ended':
         if (event.channel !== undefined) this.#said.set(event.channel, event)

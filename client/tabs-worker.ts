@@ -9,6 +9,9 @@ import { readTabMessage, type HubMessage } from './tab-messages.js'
 import type { Transport } from './transport.js'
 import type { LifeSign, WorkerPort } from './worker-line.js'
 
+export type { WorkerPort } from './worker-line.js'
+
+/** What the worker differs in from any other. */
 export interface ServeTabsOptions {
   /** Tried in this order. Default: WebSocket, event stream, long-poll, as the platform has them. */
   readonly transports?: readonly Transport[]
@@ -20,6 +23,7 @@ export interface ServeTabsOptions {
 
 /** What is needed of a `SharedWorkerGlobalScope`. */
 export interface WorkerScope {
+  /** A tab connects. */
   addEventListener(
     type: 'connect',
     listener: (event: { readonly ports: readonly WorkerPort[] }) => void,

@@ -14,6 +14,9 @@ import type {
 } from './transport.js'
 import { WorkerLine, type WorkerHandle } from './worker-line.js'
 
+export type { WorkerHandle, WorkerPort } from './worker-line.js'
+
+/** Who shares a connection, and where it is. */
 export interface SharedTabsOptions {
   /**
    * Tabs of the same name share a connection, and so the token of one of them: it has to differ

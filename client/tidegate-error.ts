@@ -10,6 +10,7 @@ export interface Refusal {
   readonly retryAfterMs?: number | undefined
 }
 
+/** What an error may know beside its code. */
 export interface TidegateErrorDetails {
   /** Whether trying again makes sense; false by default. */
   readonly retryable?: boolean
@@ -21,6 +22,7 @@ export interface TidegateErrorDetails {
   readonly cause?: unknown
 }
 
+/** Every error that the SDK rejects with, but for a signal's own reason at abort. */
 export class TidegateError extends Error implements Refusal {
   override readonly name = 'TidegateError'
   /**

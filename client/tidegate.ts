@@ -21,6 +21,7 @@ import { TidegateError } from './tidegate-error.js'
 import type { ClosedEvent, ConnectionEvent, ProblemEvent, Transport } from './transport.js'
 import { onWakeUp } from './wake-up.js'
 
+/** How a client connects. */
 export interface TidegateOptions {
   /**
    * Asked for a JWT when the first connection opens and when one is about to expire, once at a
@@ -55,6 +56,10 @@ export type TidegateEvent = StateEvent | ProblemEvent
 
 const saveEveryMs = 1_000
 
+/**
+ * One client for all channels of an application: it connects with the first that is taken, and
+ * comes back by itself until it is closed.
+ */
 export class Tidegate {
   readonly #emitter = new Emitter<TidegateEvent>()
   readonly #holders = new Map<string, Set<Channel>>()
@@ -102,6 +107,7 @@ export class Tidegate {
     )
   }
 
+  /** Where it stands now; the event `state` says when that changes. */
   get state(): SessionState {
     return this.#session.state
   }
@@ -145,8 +151,9 @@ export class Tidegate {
    * refusals that say that it was not made.
    *
    * Rejects with a `TidegateError`: the refusal's code if it was not published for certain;
-   * `publish_unanswered` if that is not known, with the last failure as `cause`; `bad_request` for
-   * data that is no JSON; `token_unavailable`; `closed`. Rejects with the signal's reason at abort.
+   * `publish_unanswered` if that is not known, with the last failure as `cause`;
+   * `token_unavailable`; `closed`. Rejects with the signal's reason at abort, and with what
+   * `JSON.stringify` throws for data that is no JSON.
    */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published> {
     return this.#calls.publish(channel, data, options)
@@ -219,6 +226,8 @@ export class Tidegate {
     const holders = this.#holders.get(name)
     if (holders === undefined) return
     if (isLasting(event)) this.#said.set(name, event)
+    // Whoever publishes after the end takes it back (PROTOCOL 4.21).
+    else if (this.#said.get(name)?.type === 'ended') this.#said.delete(name)
     for (const holder of [...holders]) holder.hear(event)
   }
 
@@ -237,6 +246,7 @@ export class Tidegate {
   }
 
   #saveSoon(): void {
+    if (this.#positions === undefined) return
     this.#cancelSave ??= this.#pace.clock.after(saveEveryMs, () => this.#save())
   }
 

@@ -6,11 +6,13 @@ import type { Progress } from './progress.js'
 import type { SessionState } from './session.js'
 import type { Refusal } from './tidegate-error.js'
 
+/** What a state says of how it is connected. */
 export type TransportName = 'websocket' | 'event-stream' | 'long-poll' | 'short-poll'
 
+/** One of the three ways to a gateway. Its connections are the client's own matter. */
 export interface Transport {
   readonly name: TransportName
-  /** Opens one connection. Never throws, and nothing is heard before it has returned. */
+  /** @internal Opens one connection. Never throws, and nothing is heard before it has returned. */
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void): Connection
 }
 
@@ -52,7 +54,6 @@ export type ConnectionEvent =
   | SubscribedEvent
   | { readonly type: 'publication'; readonly publication: Publication }
   | GapEvent
-  | RecoveredEvent
   | EndedEvent
   | ProblemEvent
   | ClosedEvent
@@ -64,21 +65,12 @@ export interface SubscribedEvent {
 }
 
 /**
- * Something of a subscribed channel is lost: what, if that is known, and why. `not_subscribed` is
+ * Something of a subscribed channel is lost: what, if that is known, and why. Where none is heard,
+ * everything has come or follows, however often a connection was lost. `not_subscribed` is
  * the client's own reason: what came in an ephemeral channel while it had no connection.
  */
 export type GapEvent = Omit<GapFrame, 'reason'> & {
   readonly reason: GapReason | 'not_subscribed'
-}
-
-/**
- * Whether everything since the client was here last follows; if not, a gap says what is missing. A
- * WebSocket says it. An event stream does not: there everything follows unless a gap is heard.
- */
-export interface RecoveredEvent {
-  readonly type: 'recovered'
-  readonly channel: string
-  readonly recovered: boolean
 }
 
 /** No more publications will come in this channel; its last one was heard. */

@@ -18,13 +18,19 @@ import { UnansweredFrames } from './unanswered-frames.js'
 export interface Socket {
   /** Set to `arraybuffer`. */
   binaryType: string
+  /** As of the platform's. */
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void
+  /** As of the platform's. */
   addEventListener(type: 'close', listener: (event: SocketClose) => void): void
+  /** As of the platform's. */
   addEventListener(type: 'error', listener: () => void): void
+  /** One frame. */
   send(data: string | Uint8Array<ArrayBuffer>): void
+  /** Ends it. */
   close(code?: number): void
 }
 
+/** Why a WebSocket has ended, by its close code. */
 export interface SocketClose {
   readonly code: number
   readonly reason: string
@@ -38,6 +44,7 @@ const passing = /^(rate_limited|internal_error|overloaded|draining|broker_unavai
 /** However little of its life is left to a token that could not be renewed. */
 const refreshMsMin = 1_000
 
+/** The first choice: one connection for everything, both ways. */
 export class WebSocketTransport implements Transport {
   readonly name = 'websocket'
   readonly #openSocket: OpenSocket
@@ -49,6 +56,7 @@ export class WebSocketTransport implements Transport {
     this.#codec = codec
   }
 
+  /** @internal */
   open(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void): Connection {
     const connection = new WebSocketConnection(request, onEvent, this.#codec)
     void connection.start(this.#openSocket)
@@ -243,7 +251,6 @@ class WebSocketConnection extends SingleConnection {
       const isEmpty = !isPattern(channel) && time === undefined
       const isBehind = recovered !== undefined || (asked.last !== undefined && !isEmpty)
       this.request.progress.begin(channel, live, isBehind)
-      if (recovered !== undefined) this.emit({ type: 'recovered', channel, recovered })
     }
     this.#sayReady()
   }

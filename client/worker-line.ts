@@ -19,10 +19,15 @@ export interface WorkerHandle {
 
 /** What is needed of a `MessagePort`. */
 export interface WorkerPort {
+  /** What the other end says. */
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void
+  /** The other end is gone, where the platform tells that. */
   addEventListener(type: 'close', listener: () => void): void
+  /** Messages come from then on. */
   start(): void
+  /** Any JSON. */
   postMessage(message: unknown): void
+  /** Nothing comes from then on. */
   close(): void
 }
 

@@ -9,7 +9,7 @@ function perTransport(): Record<Transport, number> {
 }
 
 export class Counters {
-  /** Open now; for polls, the pending ones. */
+  /** Open now; for polls, and short streams, which count as polls, the pending ones. */
   readonly connections: Record<Transport, number> = perTransport()
   readonly handshakesAccepted: Record<Transport, number> = perTransport()
   readonly handshakesRefused: Record<Transport, number> = perTransport()

@@ -2,8 +2,7 @@
 import type { HttpResponse } from 'uWebSockets.js'
 import type { CursorScopes } from './cursor-scope.js'
 import { EventStream } from './event-stream.js'
-import { writeStreamHead } from './event-stream-head.js'
-import { namedEvent, retryLine } from './event-text.js'
+import { refuseStream } from './event-stream-refusal.js'
 import { readEventsBody } from './events-body.js'
 import {
   channelsOf,
@@ -14,18 +13,11 @@ import {
 } from './events-request.js'
 import { identifyRequest } from './request-identity.js'
 import { admissionProblem, brokerAway, type Node } from './node.js'
-import { problemJson, sendProblem, type Ending, type Problem } from './problem.js'
+import type { Ending, Problem } from './problem.js'
 import { openReader } from './reader.js'
 import type { Request } from './request.js'
 import { mayHaveEnded } from './resume.js'
-
-/** What an `EventSource` must come back from: any answer but 200 makes it give up for ever. */
-const passing: ReadonlySet<string> = new Set([
-  'overloaded',
-  'draining',
-  'broker_unavailable',
-  'key_unknown',
-])
+import { openShortStream } from './short-stream-transport.js'
 
 export function handleEventStream(
   node: Node,
@@ -51,7 +43,8 @@ export function handleEventStreamBody(
       // Who comes back with the same body is further than it says.
       const question =
         lastEventId === '' ? body : { ...body, cursor: lastEventId, positions: undefined }
-      open(node, scopes, res, request, question)
+      if (body.wait === undefined) open(node, scopes, res, request, question)
+      else openShortStream(node, scopes, res, request, { ...question, wait: body.wait })
     },
     refused: (problem, ending) => refuse(node, res, request, problem, ending),
   })
@@ -92,17 +85,10 @@ function readStreamRequest(
 function refuse(
   node: Node,
   res: HttpResponse,
-  request: Request,
+  { origin }: Request,
   problem: Problem,
   ending: Ending = {},
 ): void {
   node.counters.handshakesRefused.sse += 1
-  node.counters.refuse(problem.code)
-  if (!passing.has(problem.code)) {
-    const writeHeaders = (): void => node.origins.writeHeaders(res, request.origin)
-    return sendProblem(res, problem, writeHeaders, ending)
-  }
-  const event = namedEvent('problem', problemJson(problem), retryLine(node.random))
-  writeStreamHead(node, res, request.origin, event)
-  res.cork(() => res.end(undefined, ending.closesConnection === true))
+  refuseStream(node, res, origin, problem, ending)
 }

@@ -8,25 +8,21 @@ import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import { DurableReading, isLast } from './durable-reading.js'
 import { endWithoutContent, writeStreamHead } from './event-stream-head.js'
+import { problemEvent } from './event-stream-refusal.js'
+import { welcomeEvents } from './event-stream-welcome.js'
 import { EventStreamWriter } from './event-stream-writer.js'
 import { blankEvent, idLine, namedEvent, publicationLines, retryLine } from './event-text.js'
 import type { EventsRequest } from './events-request.js'
 import { guard } from './fault.js'
 import type { Flushable } from './flush-queue.js'
 import type { Identity } from './identity.js'
-import { busy, expiryOf, firstHeartbeatAt, nextWelcome, type Node } from './node.js'
-import { problemJson, type Problem } from './problem.js'
-import { unsubscribeAll, type Reader } from './reader.js'
+import { busy, expiryOf, firstHeartbeatAt, type Node } from './node.js'
+import type { Problem } from './problem.js'
+import { unsubscribeAll, type EarlyNews, type Reader } from './reader.js'
 import type { Resumption } from './resume.js'
 import { toldGap, UntoldGaps } from './told-gap.js'
 
 const encoder = new TextEncoder()
-
-/** What came of an ephemeral channel before the stream began. */
-interface EarlyNews {
-  readonly subscription: Subscription
-  readonly news: Publication | Gap
-}
 
 export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
   readonly #node: Node
@@ -112,7 +108,8 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
     this.#hasBegun = true
     const reading = DurableReading.of(node.hub, this.#subscriptions)
     this.#reading = reading
-    this.#welcome(resumption, scope)
+    const welcome = welcomeEvents(node, this.#identity, resumption, scope, reading)
+    for (const event of welcome) this.#push(event)
     for (const publication of resumption.publications) this.#pushPublication(publication, scope)
     for (const { subscription, news } of early) {
       if ('reason' in news) this.#tell(news, subscription, '')
@@ -219,7 +216,7 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
     this.#hasBegun = true
     // What was dropped, the client will ask for when it comes back with its cursor.
     this.#untold = undefined
-    this.#enqueue(namedEvent('problem', problemJson(problem), retryLine(this.#node.random)))
+    this.#enqueue(problemEvent(this.#node, problem))
     this.flush()
     // A stream that does not take its last bytes now has shown for long that it takes none.
     if (!this.#writer.isEmpty) res.close()
@@ -235,19 +232,6 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
   #enqueue(event: Uint8Array): void {
     this.#push(event)
     this.#pushed()
-  }
-
-  #welcome({ gaps, position, isLossy }: Resumption, scope: CursorScope): void {
-    const node = this.#node
-    const welcome = { ...nextWelcome(node, this.#identity), subscriptions: scope.names }
-    // A client that is cut off between welcome and a gap must hear of the gap again: its cursor
-    // moves on only with the last of them.
-    const id = idLine(scope.cursor(position, this.#reading))
-    const isWhole = gaps.length === 0 && !isLossy
-    this.#push(namedEvent('welcome', JSON.stringify(welcome), isWhole ? id : ''))
-    for (const [at, gap] of gaps.entries()) {
-      this.#push(namedEvent('gap', JSON.stringify(gap), at === gaps.length - 1 ? id : ''))
-    }
   }
 
   /** Of an ephemeral channel: a durable one is silent until it is released. */

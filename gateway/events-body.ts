@@ -10,7 +10,7 @@ import { identifyRequest } from './request-identity.js'
 import type { Request } from './request.js'
 
 export interface EventsBody extends EventsQuestion {
-  /** As it was given: only a poll waits. */
+  /** As it was given: an event stream that has one is a short one. */
   readonly wait: unknown
 }
 

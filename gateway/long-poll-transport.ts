@@ -11,6 +11,7 @@ import {
   type EventsQuestion,
   type EventsRequestResult,
 } from './events-request.js'
+import type { Identity } from './identity.js'
 import { admissionProblem, brokerAway, busy, expiryOf, type Node } from './node.js'
 import { PendingPoll } from './pending-poll.js'
 import { sendProblem, statusLine, type Ending, type Problem } from './problem.js'
@@ -75,14 +76,18 @@ function ask(
   const admitted = admit(node, request, question)
   if (!admitted.ok) return refuse(node, res, request, admitted.problem)
   node.counters.handshakesAccepted.poll += 1
-  // Not before the token is refused: who polls on with it would be answered at once, in a loop.
-  const expiresAt = expiryOf(node, admitted.request.identity.expiresAt)
-  const deadline = Math.min(node.clock.now() + question.wait * 1000, expiresAt)
+  const deadline = deadlineOf(node, admitted.request.identity, question.wait)
   const poll = new PendingPoll(node, admitted.request, scopes, res, request.origin, deadline)
   openReader(node, poll, admitted.request)
 }
 
-function admit(node: Node, request: Request, question: PollQuestion): EventsRequestResult {
+/** Not before the token is refused: who polls on with it would be answered at once, in a loop. */
+export function deadlineOf(node: Node, { expiresAt }: Identity, wait: number): number {
+  return Math.min(node.clock.now() + wait * 1000, expiryOf(node, expiresAt))
+}
+
+/** Whether there is a place for one more poll, and who asks may ask that. */
+export function admit(node: Node, request: Request, question: EventsQuestion): EventsRequestResult {
   const admission = admissionProblem(node) ?? pendingProblem(node)
   if (admission !== undefined) return { ok: false, problem: admission }
   const identified = identifyRequest(node, request)
@@ -108,7 +113,8 @@ function questionOfQuery(node: Node, query: URLSearchParams): Read<PollQuestion>
   return { ok: true, value: { channels, cursor, wait, last: lastOf(query) } }
 }
 
-function questionOfBody(node: Node, body: EventsBody): Read<PollQuestion> {
+/** As the body of a POST has it. */
+export function questionOfBody(node: Node, body: EventsBody): Read<PollQuestion> {
   const { wait = defaultWait(node) } = body
   return isWait(node, wait) ? { ok: true, value: { ...body, wait } } : badWait(node)
 }

@@ -54,7 +54,7 @@ function registerTransports(metrics: MetricReaders, counters: Counters): void {
   const label = ['transport']
   metrics.gauges(
     'tidegate_connections',
-    'Open connections; of the transport `poll`, the polls that wait.',
+    'Open connections; of the transport `poll`, the polls and short streams that wait.',
     label,
     () => byTransport(counters.connections),
   )

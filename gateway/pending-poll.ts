@@ -4,6 +4,7 @@ import { publicationJsonWithoutType } from '../shared/publication-json.js'
 import type { Gap } from '../hub/gap.js'
 import type { Publication } from '../hub/publication.js'
 import type { Subscription } from '../hub/subscription.js'
+import { answerBytesMax, hasRoom } from './answer-room.js'
 import type { CursorScope, CursorScopes } from './cursor-scope.js'
 import type { DueItem } from './due-wheel.js'
 import { DurableReading } from './durable-reading.js'
@@ -18,12 +19,6 @@ import { unsubscribeAll, type Reader } from './reader.js'
 import type { Resumption } from './resume.js'
 import { toldGap, type ToldGap } from './told-gap.js'
 import { publicationJson } from './wire-format.js'
-
-/** Of one answer; what is more comes with the next poll, whose cursor is where this one ends. */
-const answerBytesMax = 1_048_576
-/** A publication in JSON: base64 makes a third more of it, and an envelope stands around it. */
-const jsonPart = 4 / 3
-const envelopeBytesMax = 8_192
 
 export class PendingPoll implements Reader, Flushable, DueItem {
   readonly #node: Node
@@ -83,10 +78,7 @@ export class PendingPoll implements Reader, Flushable, DueItem {
 
   /** An answer is full before its bytes are too many: a history waits for the next poll. */
   get canTake(): boolean {
-    if (this.#bytes === 0) return true
-    const { publicationBytesMax } = this.#node.settings
-    const next = publicationBytesMax * jsonPart + envelopeBytesMax
-    return this.#bytes + next <= answerBytesMax
+    return hasRoom(this.#node, this.#bytes)
   }
 
   /** The subscriptions are in effect: answers now if there is anything to say, else waits. */

@@ -1,6 +1,8 @@
 /** How an event stream or a poll begins: subscribed, begun in all of its channels, then resumed. */
 import type { Channel } from '../shared/channel.js'
 import type { Pattern } from '../shared/pattern.js'
+import type { Gap } from '../hub/gap.js'
+import type { Publication } from '../hub/publication.js'
 import type { Subscriber } from '../hub/subscriber.js'
 import type { Begun, BeginFailure, Subscription } from '../hub/subscription.js'
 import { shownFor, type EventsRequest } from './events-request.js'
@@ -22,6 +24,12 @@ export interface Reader extends Subscriber {
   /** Closes without a word, and releases everything: after a fault nobody knows what was said. */
   abort(): void
   leave(): void
+}
+
+/** What came of an ephemeral channel before the reader began. */
+export interface EarlyNews {
+  readonly subscription: Subscription
+  readonly news: Publication | Gap
 }
 
 const lookAgainMs = 1000

@@ -21,7 +21,7 @@ export function launchBrowser(): Promise<Browser> {
 }
 
 /** `CHROMIUM` names it; else the first on the PATH. */
-function findChromium(): string {
+export function findChromium(): string {
   const named = process.env['CHROMIUM']
   if (named) return named
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']

@@ -77,11 +77,10 @@ test('a tab that is further back has the channel begin there, and no other hears
   assert.deepEqual(connection().updates, [[], ['news']])
   assert.deepEqual(connection().request.progress.place('news'), at(5))
   connection().say({ type: 'subscribed', channel: 'news' })
-  connection().say({ type: 'recovered', channel: 'news', recovered: true })
   assert.deepEqual(eventsOf(heardBy('a')), [])
   assert.deepEqual(
     eventsOf(heardBy('b')).map(({ type }) => type),
-    ['subscribed', 'recovered'],
+    ['subscribed'],
   )
 })
 

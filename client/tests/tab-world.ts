@@ -348,7 +348,6 @@ export class PlayedConnection extends SingleConnection {
     const newest = this.tab.world.newest(channel)
     progress.begin(channel, { epoch, offset: newest, time: newest }, place !== undefined)
     if (typeof place !== 'object') return
-    this.emit({ type: 'recovered', channel, recovered: true })
     for (let number = place.offset + 1; number <= newest; number += 1) this.#send(channel, number)
   }
 

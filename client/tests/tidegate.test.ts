@@ -74,6 +74,19 @@ test('a holder that comes later hears where its channel stands', async () => {
   assert.deepEqual(heard, ['subscribed', 'ended', 'latest'])
 })
 
+test('who publishes after the end takes it back for those who come later, too', async () => {
+  const { tidegate, transport, publish } = start()
+  tidegate.channel('a')
+  await settle()
+  transport.connection.welcome()
+  transport.connection.say({ type: 'ended', channel: 'a' })
+  publish('a', 1)
+  const step = tidegate.channel<number>('a').read().next()
+  await settle()
+  publish('a', 2)
+  assert.equal((await step).value?.data, 2)
+})
+
 test('a loop ends with its channel, its signal and the client, and none begins then', async () => {
   const { tidegate, transport } = start()
   const abort = new AbortController()
@@ -168,7 +181,6 @@ test('what concerns no channel is told to the client, the rest to its channel', 
     const channel = tidegate.channel(name)
     channel.on('problem', ({ code }) => heard.push(`${name} ${code}`))
     channel.on('gap', ({ reason }) => heard.push(`${name} ${reason}`))
-    channel.on('recovered', ({ recovered }) => heard.push(`${name} ${recovered}`))
   }
   await settle()
   const { connection } = transport
@@ -176,8 +188,7 @@ test('what concerns no channel is told to the client, the rest to its channel', 
   connection.say({ type: 'problem', code: 'token_unavailable', message: 'no' })
   connection.say({ type: 'problem', code: 'forbidden', message: 'no', channel: 'b' })
   connection.say({ type: 'gap', channel: 'a', reason: 'expired' })
-  connection.say({ type: 'recovered', channel: 'a', recovered: false })
-  assert.deepEqual(heard, ['client token_unavailable', 'b forbidden', 'a expired', 'a false'])
+  assert.deepEqual(heard, ['client token_unavailable', 'b forbidden', 'a expired'])
 })
 
 test('what comes by a pattern comes to its holders, not to those of the channel', async () => {

@@ -76,12 +76,16 @@ test('a stream by POST goes on from a cursor, or begins with last (PROTOCOL 6.9)
   assert.equal((await again.publication())['data'], 5)
 })
 
-test('wait has no effect on a stream, as other members (PROTOCOL 6.9, 1.3)', async (t) => {
-  const { http } = await startTestGateway(t)
-  for (const more of [{ wait: 0 }, { wait: 'x' }, { wait: null }, { later: {} }]) {
-    const stream = await TestStream.post(t, http, token, { ...news, ...more })
-    await stream.next('welcome')
-  }
+test('without wait a stream does not end by itself (PROTOCOL 6.9, 6.10)', async (t) => {
+  const gateway = await startTestGateway(t)
+  const stream = await TestStream.post(t, gateway.http, token, { ...news, later: {} })
+  await stream.next('welcome')
+  await gateway.broker.publish('rt.pub.news', Buffer.from('1'), {})
+  await stream.next('message')
+  const query = { channels: 'news', token }
+  const other = await TestStream.open(t, gateway.http, query)
+  await other.next('welcome')
+  assert.equal(stream.isEnded, false)
 })
 
 test('a stream by POST is refused as a poll by POST is (PROTOCOL 6.9, 6.1, 8.2)', async (t) => {

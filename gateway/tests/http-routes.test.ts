@@ -62,7 +62,7 @@ test('what the client accepts decides for a POST, too (PROTOCOL 1.1)', async (t)
     assert.equal(answer.headers.get('content-type'), 'application/json', accept)
   }
   for (const accept of ['text/event-stream', 'a/b, Text/Event-Stream;q=0.1']) {
-    const stream = await TestStream.post(t, http, token, body, { accept })
+    const stream = await TestStream.post(t, http, token, { channels: ['news'] }, { accept })
     await stream.next('welcome')
   }
   assert.deepEqual([counters.handshakesAccepted.sse, counters.handshakesAccepted.poll], [2, 3])

@@ -106,6 +106,11 @@ const first = source('hub/a.ts', "import { b } from './b.js'")
 const protocol = source('PROTOCOL.md', '**1.1** One.\n\n**1.2** Two.')
 const citing = source('hub/tests/a.test.ts', "test('it holds (PROTOCOL 1.1, 1.3)', () => {})")
 
+/** A document that shows this as the first line of hub/a.ts. */
+function showing(line) {
+  return source('README.md', `<!-- file: hub/a.ts -->\n\n\`\`\`ts\n${line}\n\`\`\``)
+}
+
 /** The same for rules that look at several files. */
 const repositoryRules = [
   [
@@ -115,6 +120,7 @@ const repositoryRules = [
   ],
   ['each folder has a README', documents.readmes, [source('README.md', '')]],
   ['links lead to a file', documents.links, [source('README.md', '[a](hub/a.md)')]],
+  ['code in a document is the file that it names', documents.snippets, [first, showing('b')]],
   ['every clause is tested', documents.clausesTested, [protocol, citing]],
 ]
 
@@ -133,6 +139,8 @@ test('tidy: what the rules allow is not refused', () => {
   assert.deepEqual(imports.ownersHold(source('gateway/tests/a.test.ts', usesEngine)), [])
   assert.deepEqual(texts.bannedWords(source('gateway/system-clock.ts', 'Date.now()')), [])
   assert.deepEqual(texts.machineNames(source('README.md', 'GET https://a.example/home/')), [])
+  const shown = source('hub/a.ts', `${first.text}\n`)
+  assert.deepEqual(documents.snippets([shown, showing(first.text)]), [])
   assert.deepEqual(documents.clausesTested([protocol, citing]), [
     'PROTOCOL 1.2 is cited by no test name',
     'hub/tests/a.test.ts cites PROTOCOL 1.3, which does not exist',

@@ -1,4 +1,4 @@
-/** Rules about documents: a README in each folder, links that lead somewhere, clauses tested. */
+/** Rules about documents: READMEs, links that lead somewhere, code as tested, clauses tested. */
 import { posix } from 'node:path'
 import ts from 'typescript'
 import { visit } from './sources.mjs'
@@ -34,6 +34,19 @@ export function links(files) {
         .map(([, link]) => posix.join(posix.dirname(file.path), link).replace(/\/$/, ''))
         .filter((path) => !isThere(path))
         .map((path) => `${file.path} links to ${path}, which does not exist`),
+    )
+}
+
+/** A code block below `<!-- file: a/b.ts -->` is that file's text. */
+export function snippets(files) {
+  const texts = new Map(files.map((file) => [file.path, file.text]))
+  const named = /<!-- file: (\S+) -->(?:\s*```\w+\n([^]*?)^```$)?/gm
+  return files
+    .filter((file) => file.path.endsWith('.md'))
+    .flatMap((file) =>
+      [...file.text.matchAll(named)]
+        .filter(([, path, code]) => code === undefined || texts.get(path) !== code)
+        .map(([, path]) => `${file.path} does not show ${path} as it is`),
     )
 }
 

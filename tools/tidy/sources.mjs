@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import ts from 'typescript'
 
-const skipped = new Set(['node_modules', 'build', '.cache', '.git'])
+const skipped = new Set(['node_modules', 'build', 'dist', '.cache', '.git'])
 const binary = new Set(['.png', '.jpg', '.gif', '.ico', '.woff2', '.gz', '.wasm'])
 
 /** A text file of the repository; `path` is relative to its root. */
