@@ -151,6 +151,7 @@ export class Session {
     const isReady = event.type === 'ready' && this.#state.type === 'connecting'
     if (event.type === 'welcome' || isReady) this.#greet(transport)
     if (event.type === 'reconnect') this.#succeedIn(event.afterMs)
+    if (event.type === 'state') return this.#become(event.state)
     this.#listener.event(event)
   }
 

@@ -2,7 +2,6 @@
 import { Channel, type ChannelEvent } from './channel.js'
 import type { TokenProvider } from './credentials.js'
 import { Emitter } from './emitter.js'
-import { EventStreamTransport } from './event-stream-transport.js'
 import { Gateway } from './gateway.js'
 import {
   HttpCalls,
@@ -11,8 +10,8 @@ import {
   type Published,
   type PublishOptions,
 } from './http-calls.js'
-import { LongPollTransport } from './long-poll-transport.js'
 import { onAbort } from './on-abort.js'
+import { platformTransports } from './platform-transports.js'
 import type { Positions } from './position-store.js'
 import { probe } from './probe.js'
 import type { Pace } from './reconnect-pace.js'
@@ -21,7 +20,6 @@ import { systemClock } from './system-clock.js'
 import { TidegateError } from './tidegate-error.js'
 import type { ClosedEvent, ConnectionEvent, ProblemEvent, Transport } from './transport.js'
 import { onWakeUp } from './wake-up.js'
-import { WebSocketTransport } from './websocket-transport.js'
 
 /** How a client connects. */
 export interface TidegateOptions {
@@ -267,13 +265,4 @@ export class Tidegate {
 /** Of a subscription as a whole: whoever comes later wants to know. */
 function isLasting({ type }: ChannelEvent): boolean {
   return type === 'subscribed' || type === 'ended' || type === 'problem'
-}
-
-/** What the platform has no means for is left out; `fetch` is everywhere. */
-function platformTransports(): readonly Transport[] {
-  return [
-    ...('WebSocket' in globalThis ? [new WebSocketTransport()] : []),
-    new EventStreamTransport(),
-    new LongPollTransport(),
-  ]
 }

@@ -3,6 +3,7 @@ import type { GapReason } from '../shared/codes.js'
 import type { GapFrame, PublicationFrame } from '../shared/frames.js'
 import type { Gateway } from './gateway.js'
 import type { Progress } from './progress.js'
+import type { SessionState } from './session.js'
 import type { Refusal } from './tidegate-error.js'
 
 /** What a state says of how it is connected. */
@@ -48,6 +49,8 @@ export type ConnectionEvent =
   | { readonly type: 'ready' }
   /** The node leaves: another connection is to be open in so many ms. */
   | { readonly type: 'reconnect'; readonly afterMs: number }
+  /** The connection behind this one, which several share, is being made anew: a welcome follows. */
+  | { readonly type: 'state'; readonly state: SessionState }
   | SubscribedEvent
   | { readonly type: 'publication'; readonly publication: Publication }
   | GapEvent

@@ -18,6 +18,8 @@ export class Middlebox {
   delayMs = 0
   /** Requests by `GET`, `POST` or `upgrade`, and how many of all were refused. */
   readonly counts = { GET: 0, POST: 0, upgrade: 0, refused: 0 }
+  /** WebSockets that are open now. */
+  openSockets = 0
   readonly #sockets = new Set<Socket>()
 
   private constructor(url: string, target: number) {
@@ -91,7 +93,11 @@ export class Middlebox {
     onward.write(`${lines.join('\r\n')}\r\n\r\n`)
     onward.on('error', () => socket.destroy())
     onward.on('close', () => socket.destroy())
-    socket.on('close', () => onward.destroy())
+    this.openSockets += 1
+    socket.on('close', () => {
+      this.openSockets -= 1
+      onward.destroy()
+    })
     socket.pipe(onward).pipe(socket)
   }
 }
