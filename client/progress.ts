@@ -44,6 +44,16 @@ export class Progress {
     return this.#entries.get(name)?.place
   }
 
+  /** The place that is shown. Without one it begins anew: what was got tells nothing of that. */
+  placeToShow(name: string): Place | undefined {
+    const { place, live, isEphemeral = false } = this.#entries.get(name) ?? {}
+    // Of what has begun and has not come yet nothing was got; another connection may be heard.
+    if (place !== undefined || live !== undefined) return place
+    this.forget(name)
+    if (isEphemeral) this.#entries.set(name, { isEphemeral })
+    return undefined
+  }
+
   /** Everything up to here has come by another way. */
   resume(name: string, place: Place): void {
     const entry = this.#entry(name)
@@ -116,6 +126,8 @@ export class Progress {
 
   gap({ channel, before, epoch, offset }: Omit<GapFrame, 'type' | 'reason'>): void {
     const entry = this.#entry(channel)
+    // Told before, or by another connection meanwhile.
+    if (before !== undefined && before <= (entry.got ?? 0)) return
     entry.isAnew = true
     if (epoch !== undefined && offset !== undefined) {
       entry.place = { epoch, offset }
