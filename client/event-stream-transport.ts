@@ -15,8 +15,6 @@ import type {
 
 interface StreamWelcome extends Welcome {
   readonly heartbeatSeconds: number
-  /** All names of the stream, those of the token too. */
-  readonly subscriptions: readonly string[]
 }
 
 interface Problem {
@@ -39,7 +37,7 @@ type Bytes = ReadableStreamDefaultReader<Uint8Array>
 class EventStreamConnection extends SingleConnection {
   #bytes: Bytes | undefined
   readonly #reader = new EventReader()
-  #names: readonly string[] = []
+  #isGreeted = false
   /** Why the server is about to end the stream. */
   #problem: Problem | undefined
 
@@ -86,26 +84,31 @@ class EventStreamConnection extends SingleConnection {
   }
 
   #take({ name, data, id }: StreamEvent): void {
+    const { progress, channels } = this.request
     const said = data === undefined ? undefined : this.parse(data)
-    // Where something is missing, the cursor must not move over it.
-    if (name === 'message' && said && !this.take(said as Publication)) return
+    const isOurs = said !== undefined && this.isOurs(said as Publication)
     if (name === 'welcome') this.#welcome(said as StreamWelcome)
-    if (id !== '') this.request.progress.moveTo(id, this.#names)
-    if (name === 'gap') this.lose({ ...(said as Omit<GapEvent, 'type'>), type: 'gap' })
+    // Before the first cursor who is cut off would begin anew: it has not begun (6.5).
+    if (id !== '' && !this.#isGreeted) {
+      this.#isGreeted = true
+      this.greet()
+    }
+    // Where something is missing, the cursor must not move over it.
+    if (name === 'message' && isOurs && !this.take(said as Publication)) return
+    if (id !== '') progress.moveTo(id, channels)
+    if (name === 'gap' && isOurs) this.lose({ ...(said as Omit<GapEvent, 'type'>), type: 'gap' })
     if (name === 'problem') this.#problem = said as Problem
     if (name === 'reconnect') {
       this.emit({ type: 'reconnect', afterMs: (said as { afterMs: number }).afterMs })
     }
-    if (name === 'ended') {
+    if (name === 'ended' && isOurs) {
       this.endChannel((said as EndedEvent).channel)
-      this.endIfAllHave(this.#names)
+      this.endIfAllHave(channels)
     }
   }
 
   #welcome(welcome: StreamWelcome): void {
-    this.#names = welcome.subscriptions
     this.request.gateway.welcomed(welcome)
     this.watchSilence(welcome.heartbeatSeconds)
-    this.greet(welcome.subscriptions)
   }
 }

@@ -85,27 +85,28 @@ class LongPollConnection extends SingleConnection {
 
   #take(answer: PollAnswer): void {
     const { request } = this
-    const { cursor, publications, gaps, ended, recovered } = answer
+    const { cursor, ended, recovered } = answer
     request.gateway.welcomed(answer)
     if (!this.#isWelcome) {
       this.#isWelcome = true
-      this.greet(request.channels)
+      this.greet()
       for (const [channel, isRecovered] of Object.entries(recovered)) {
         this.emit({ type: 'recovered', channel, recovered: isRecovered })
       }
     }
-    const waiting = new Set(gaps)
+    const waiting = new Set(answer.gaps.filter((gap) => this.isOurs(gap)))
     const loseWhere = (isDue: (gap: Gap) => boolean): void => {
       for (const gap of waiting) if (isDue(gap) && waiting.delete(gap)) this.#lose(gap)
     }
-    for (const publication of publications) {
+    for (const publication of answer.publications) {
+      if (!this.isOurs(publication)) continue
       loseWhere((gap) => liesBefore(gap, publication))
       // Who closes it in the middle of an answer gets that again.
       if (this.isClosed || !this.take(publication)) return
     }
     loseWhere(() => true)
     // That all have ended is the next answer's to say: the token may have added channels.
-    for (const channel of ended) this.endChannel(channel)
+    for (const channel of ended) if (this.isOurs({ channel })) this.endChannel(channel)
     if (!this.isClosed) request.progress.moveTo(cursor, request.channels)
   }
 

@@ -96,7 +96,7 @@ export class Session {
     const isOver = channels.length + paused.size === 0
     // A successor that cannot follow is not waited for: a new connection is one as well.
     if (isOver || !this.#connection.update(channels)) return this.#reopen()
-    this.#successor?.update(channels)
+    this.#successor?.update(this.#lasting(channels))
   }
 
   /**
@@ -121,14 +121,14 @@ export class Session {
     if (this.#channels.length === 0) return this.#become({ type: 'idle' })
     const transport = this.#choice.current()
     this.#reconnect.opens()
-    this.#connection = this.#connect(transport, false)
+    this.#connection = this.#connect(transport, this.#channels)
     this.#become({ type: 'connecting', transport: transport.name })
   }
 
-  #connect(transport: Transport, isSuccessor: boolean): Connection {
+  #connect(transport: Transport, channels: readonly string[]): Connection {
     const { gateway, last } = this.#options
     const request = {
-      ...{ gateway, channels: this.#channels, progress: this.progress, isSuccessor },
+      ...{ gateway, channels, progress: this.progress },
       ...(last !== undefined && { last }),
     }
     const connection: Connection = transport.open(request, (event) => {
@@ -140,8 +140,10 @@ export class Session {
 
   #hear(event: ConnectionEvent, transport: Transport): void {
     if (event.type === 'closed') return this.#lose(event, transport)
-    if (event.type === 'welcome') this.#greet(transport)
-    if (event.type === 'reconnect') this.#succeedIn(event.afterMs)
+    // Of a successor that was left alone the welcome came before.
+    const isReady = event.type === 'ready' && this.#state.type === 'connecting'
+    if (isReady || event.type === 'welcome') this.#greet(transport)
+    if (event.type === 'reconnect') this.#succeedIn(event.afterMs, transport)
     this.#listener.event(event)
   }
 
@@ -152,11 +154,19 @@ export class Session {
   }
 
   /** The slot that the server gave: another client has another. */
-  #succeedIn(afterMs: number): void {
+  #succeedIn(afterMs: number, transport: Transport): void {
     this.#cancel()
     this.#cancel = this.#options.gateway.pace.clock.after(afterMs, () => {
-      this.#successor ??= this.#connect(this.#choice.current(), true)
+      // Others name all channels at once, and go on from their cursor.
+      const canWait = transport.name === 'websocket' && this.#choice.current() === transport
+      if (!canWait) return this.#reopen()
+      this.#successor ??= this.#connect(transport, this.#lasting(this.#channels))
     })
+  }
+
+  /** Of an ephemeral channel nothing tells what came by both: a successor begins it afterwards. */
+  #lasting(channels: readonly string[]): readonly string[] {
+    return channels.filter((name) => !this.progress.isCutOff(name))
   }
 
   /** Both are heard: what comes by both comes once, except where nothing tells that. */
@@ -174,6 +184,7 @@ export class Session {
     old?.close()
     this.#reconnect.opens()
     this.#greet(transport)
+    this.#connection?.update(this.#channels)
   }
 
   #lose(event: ClosedEvent, transport: Transport): void {
@@ -182,6 +193,7 @@ export class Session {
     this.#leave()
     if (successor !== undefined) {
       this.#connection = successor
+      successor.update(this.#channels)
       return this.#become({ type: 'connecting', transport: transport.name })
     }
     if (event.code === 'ended') return this.#become({ type: 'idle' })

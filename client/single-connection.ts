@@ -90,7 +90,7 @@ export abstract class SingleConnection implements Connection {
     const { channels, last, progress } = this.request
     const places: Record<string, Place> = {}
     for (const name of channels) {
-      const place = progress.place(name)
+      const place = progress.placeToShow(name)
       if (place !== undefined) places[name] = place
     }
     const [first] = Object.values(places)
@@ -100,10 +100,19 @@ export abstract class SingleConnection implements Connection {
     return { channels, last, ...from }
   }
 
+  /** The token may subscribe others. Nobody holds those, and their places are not shown. */
+  protected isOurs({
+    channel,
+    pattern = channel,
+  }: Pick<Publication, 'channel' | 'pattern'>): boolean {
+    return this.request.channels.includes(pattern)
+  }
+
   /** It has begun, by event stream or poll, with all channels at once. */
-  protected greet(subscriptions: readonly string[]): void {
-    this.emit({ type: 'welcome', subscriptions })
-    for (const channel of subscriptions) {
+  protected greet(): void {
+    const { channels } = this.request
+    this.emit({ type: 'welcome', subscriptions: channels })
+    for (const channel of channels) {
       if (this.request.progress.isCutOff(channel)) this.missed(channel)
     }
     this.emit({ type: 'ready' })
@@ -111,7 +120,6 @@ export abstract class SingleConnection implements Connection {
 
   /** Of an ephemeral channel, what came while there was no connection. */
   protected missed(channel: string): void {
-    if (this.request.isSuccessor) return
     this.lose({ type: 'gap', channel, reason: 'not_subscribed' })
   }
 
