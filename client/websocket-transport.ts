@@ -35,8 +35,7 @@ export interface SocketClose {
 export type OpenSocket = (url: string, protocols: string[]) => Socket
 
 /** Codes of what may be granted when it is asked for again (PROTOCOL 9). */
-const passing =
-  /^(rate_limited|internal_error|overloaded|draining|broker_unavailable|key_unknown)$/
+const passing = /^(rate_limited|internal_error|overloaded|draining|broker_unavailable|key_unknown)$/
 /** However little of its life is left to a token that could not be renewed. */
 const refreshMsMin = 1_000
 
@@ -128,7 +127,10 @@ class WebSocketConnection extends SingleConnection {
     // The welcome subscribes what is wanted by then.
     if (claimed === undefined) return true
     for (const name of this.#wanted) {
-      if (!before.has(name) && !claimed.has(name)) this.#subscribe(name)
+      if (before.has(name)) continue
+      // What came of it while nobody held it left no place.
+      if (claimed.delete(name)) this.#unsubscribe(name)
+      this.#subscribe(name)
     }
     return true
   }
@@ -219,7 +221,7 @@ class WebSocketConnection extends SingleConnection {
 
   #subscribe(channel: string): void {
     const id = ++this.#lastId
-    const place = this.request.progress.place(channel)
+    const place = this.request.progress.placeToShow(channel)
     const last = place === undefined ? this.request.last : undefined
     this.#unanswered.subscribe(id, { channel, place, last })
     this.#pacer.send({ type: 'subscribe', id, channel, position: place, last })
