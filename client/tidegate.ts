@@ -121,7 +121,8 @@ export class Tidegate {
   channel<Data = unknown>(name: string, options: { signal?: AbortSignal } = {}): Channel<Data> {
     const owner = {
       released: (each: Channel) => this.#release(each),
-      paced: () => this.#update(),
+      // Not amid an answer: who breaks it off has no cursor for the part that he has had.
+      paced: () => this.#updateSoon(),
     }
     const holder = new Channel<Data>(name, owner, options.signal)
     if (this.state.type === 'closed') holder.finish(this.#error)
@@ -236,6 +237,8 @@ export class Tidegate {
   }
 
   #become(state: SessionState): void {
+    // The next connection says it anew, of where it begins then.
+    if (state.type === 'waiting') this.#said.clear()
     if (state.type === 'closed') {
       this.#save()
       for (const stop of this.#stopListening) stop()
