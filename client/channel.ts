@@ -128,7 +128,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
 
   /** @internal No more comes, and why if that is an error. */
   finish(error?: TidegateError): void {
-    this.#end = { error }
+    this.#end ??= { error }
     for (const reader of this.#readers) reader.end(error)
   }
 

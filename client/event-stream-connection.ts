@@ -24,8 +24,12 @@ export type ParseJson = (text: string) => unknown
 
 interface StreamWelcome extends Welcome {
   readonly heartbeatSeconds: number
-  /** All names of the stream, those of the token too. */
-  readonly subscriptions: readonly string[]
+}
+
+/** What is looked at of any event. */
+interface Said {
+  readonly channel?: string
+  readonly pattern?: string
 }
 
 interface Problem {
@@ -39,7 +43,8 @@ export class EventStreamConnection extends SingleConnection {
   readonly #parse: ParseJson
   readonly #pace: PollPace | undefined
   #bytes: Bytes | undefined
-  #names: readonly string[] = []
+  /** The request under way has been answered by a gateway. */
+  #isAnswered = false
   #isWelcome = false
   /** Why the server is about to end the stream. */
   #problem: Problem | undefined
@@ -84,7 +89,7 @@ export class EventStreamConnection extends SingleConnection {
 
   async #ask(wait: number | undefined): Promise<void> {
     const { signal } = this.life
-    this.#names = []
+    this.#isAnswered = false
     const body = JSON.stringify({ ...this.#question(), wait })
     const withinMs = (wait ?? 0) * 1000 + answerMsMax
     const request = { path: 'events', body, accept: 'text/event-stream', signal, withinMs }
@@ -99,7 +104,7 @@ export class EventStreamConnection extends SingleConnection {
     this.watchSilence(wait === undefined ? welcomeMsMax : withinMs)
     const retryAfterMs = await this.#read(this.#bytes)
     // Without a welcome it was no gateway that answered: to ask it again at once is of no use.
-    if (this.#pace && this.#names.length > 0 && !this.#problem) return
+    if (this.#pace && this.#isAnswered && !this.#problem) return
     const { code = 'connection_lost', detail = 'the stream ended' } = this.#problem ?? {}
     // What an event stream is refused with for good has a status of its own (6.6).
     this.end({ code, message: detail, retryable: true, retryAfterMs })
@@ -108,7 +113,7 @@ export class EventStreamConnection extends SingleConnection {
   #question(): object {
     const { channels, last, progress } = this.request
     // What has no place begins anew, though a cursor may cover it: JSON leaves it out.
-    const positions = Object.fromEntries(channels.map((name) => [name, progress.place(name)]))
+    const positions = Object.fromEntries(channels.map((name) => [name, progress.placeToShow(name)]))
     const [cursor, ...others] = Object.values(positions)
     const isShared = typeof cursor === 'string' && others.every((place) => place === cursor)
     return { channels, last, ...(isShared ? { cursor } : { positions }) }
@@ -129,32 +134,40 @@ export class EventStreamConnection extends SingleConnection {
   }
 
   #take({ name, data, id }: StreamEvent): void {
-    const said = data === undefined ? undefined : this.#parse(data)
+    const { channels } = this.request
+    const said = data === undefined ? undefined : (this.#parse(data) as Said)
+    // The token may subscribe others. Nobody holds those, and their places are not shown.
+    const isOurs = channels.includes(said?.pattern ?? said?.channel ?? '')
     // Where something is missing, the cursor must not move over it.
-    if (name === 'message' && said && !this.take(said as Publication)) return
+    if (name === 'message' && isOurs && !this.take(said as Publication)) return
     if (name === 'welcome') this.#welcome(said as StreamWelcome)
-    if (id !== '') this.request.progress.moveTo(id, this.#names)
-    if (name === 'gap') this.lose({ ...(said as Omit<GapEvent, 'type'>), type: 'gap' })
+    if (id !== '') this.#moveTo(id)
+    if (name === 'gap' && isOurs) this.lose({ ...(said as Omit<GapEvent, 'type'>), type: 'gap' })
     if (name === 'problem') this.#problem = said as Problem
     if (name === 'reconnect') {
       this.emit({ type: 'reconnect', afterMs: (said as { afterMs: number }).afterMs })
     }
-    if (name === 'ended') {
+    if (name === 'ended' && isOurs) {
       this.endChannel((said as EndedEvent).channel)
-      this.endIfAllHave(this.#names)
+      this.endIfAllHave(channels)
     }
   }
 
   #welcome(welcome: StreamWelcome): void {
-    this.#names = welcome.subscriptions
+    this.#isAnswered = true
     this.request.gateway.welcomed(welcome)
     if (!this.#pace) this.watchSilence(welcome.heartbeatSeconds * 2000)
+  }
+
+  /** The first cursor is the welcome: who is cut off before that does not know where to go on. */
+  #moveTo(cursor: string): void {
+    const { channels, progress } = this.request
+    const cutOff = channels.filter((name) => progress.isCutOff(name))
+    progress.moveTo(cursor, channels)
     if (this.#isWelcome) return
     this.#isWelcome = true
-    this.emit({ type: 'welcome', subscriptions: this.#names })
-    for (const channel of this.#names) {
-      if (this.request.progress.isCutOff(channel)) this.missed(channel)
-    }
+    this.emit({ type: 'welcome', subscriptions: channels })
+    for (const channel of cutOff) this.missed(channel)
     this.emit({ type: 'ready' })
   }
 }

@@ -44,6 +44,16 @@ export class Progress {
     return this.#entries.get(name)?.place
   }
 
+  /** The place that is shown. Without one it begins anew: what was got tells nothing of that. */
+  placeToShow(name: string): Place | undefined {
+    const { place, live, isEphemeral = false } = this.#entries.get(name) ?? {}
+    // Of what has begun and has not come yet nothing was got; another connection may be heard.
+    if (place !== undefined || live !== undefined) return place
+    this.forget(name)
+    if (isEphemeral) this.#entries.set(name, { isEphemeral })
+    return undefined
+  }
+
   /** Everything up to here has come by another way. */
   resume(name: string, place: Place): void {
     const entry = this.#entry(name)
@@ -117,11 +127,13 @@ export class Progress {
 
   gap({ channel, before, epoch, offset }: Omit<GapFrame, 'type' | 'reason'>): void {
     const entry = this.#entry(channel)
+    // Told before, or by another connection meanwhile.
+    if (epoch === undefined && before !== undefined && before <= (entry.got ?? 0)) return
     entry.isAnew = true
     if (epoch !== undefined && offset !== undefined) {
       entry.place = { epoch, offset }
       this.#forgetPattern(channel)
-    } else if (before !== undefined && before > (entry.got ?? 0)) {
+    } else if (before !== undefined) {
       const known = knownOf(entry)
       if (known !== undefined) entry.place = { epoch: known.epoch, offset: before - 1 }
       entry.got = before - 1

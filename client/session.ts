@@ -98,8 +98,8 @@ export class Session {
     // While it waits, or asks by HTTP, they are only noted.
     if (this.#connection === undefined) return
     // A successor that cannot follow is not waited for: a new connection is one as well.
-    const canFollow = (each?: Connection): boolean => each?.update(channels) !== false
-    if (isOver || ![this.#connection, this.#successor].every(canFollow)) this.#open()
+    if (isOver || !this.#connection.update(channels)) return this.#open()
+    this.#successor?.update(this.#lasting(channels))
   }
 
   /**
@@ -124,19 +124,15 @@ export class Session {
     if (this.#channels.length === 0) return this.#become({ type: 'idle' })
     const transport = this.#choice.current()
     this.#reconnect.opens()
-    this.#connection = this.#connect(transport)
+    this.#connection = this.#connect(transport, this.#channels)
     this.#become({ type: 'connecting', transport: transport.name })
   }
 
-  #connect(transport: Transport): Connection {
+  #connect(transport: Transport, channels: readonly string[]): Connection {
     const { gateway, last } = this.#options
-    const isSuccessor = (): boolean => connection === this.#successor
     const request = {
-      ...{ gateway, channels: this.#channels, progress: this.progress },
+      ...{ gateway, channels, progress: this.progress },
       ...(last !== undefined && { last }),
-      get isSuccessor() {
-        return isSuccessor()
-      },
     }
     const connection: Connection = transport.open(request, (event) => {
       if (connection === this.#connection) this.#hear(event, transport)
@@ -147,10 +143,10 @@ export class Session {
 
   #hear(event: ConnectionEvent, transport: Transport): void {
     if (event.type === 'closed') return this.#lose(event, transport)
-    // Of a successor whose welcome was not heard it is the first that tells that it works.
+    // Of a successor that was left alone the welcome came before.
     const isReady = event.type === 'ready' && this.#state.type === 'connecting'
-    if (event.type === 'welcome' || isReady) this.#greet(transport)
-    if (event.type === 'reconnect') this.#succeedIn(event.afterMs)
+    if (isReady || event.type === 'welcome') this.#greet(transport)
+    if (event.type === 'reconnect') this.#succeedIn(event.afterMs, transport)
     if (event.type === 'state') return this.#become(event.state)
     this.#listener.event(event)
   }
@@ -162,11 +158,19 @@ export class Session {
   }
 
   /** The slot that the server gave: another client has another. */
-  #succeedIn(afterMs: number): void {
+  #succeedIn(afterMs: number, transport: Transport): void {
     this.#cancel()
     this.#cancel = this.#options.gateway.pace.clock.after(afterMs, () => {
-      this.#successor ??= this.#connect(this.#choice.current())
+      // Others name all channels at once, and go on from their cursor.
+      const canWait = transport.name === 'websocket' && this.#choice.current() === transport
+      if (!canWait) return this.#open()
+      this.#successor ??= this.#connect(transport, this.#lasting(this.#channels))
     })
+  }
+
+  /** Of an ephemeral channel nothing tells what came by both: a successor begins it afterwards. */
+  #lasting(channels: readonly string[]): readonly string[] {
+    return channels.filter((name) => !this.progress.isCutOff(name))
   }
 
   /** Both are heard: what comes by both comes once, except where nothing tells that. */
@@ -184,6 +188,7 @@ export class Session {
     old?.close()
     this.#reconnect.opens()
     this.#greet(transport)
+    this.#connection?.update(this.#channels)
   }
 
   #lose(event: ClosedEvent, transport: Transport): void {
@@ -192,6 +197,7 @@ export class Session {
     this.#leave()
     if (successor !== undefined) {
       this.#connection = successor
+      successor.update(this.#channels)
       return this.#become({ type: 'connecting', transport: transport.name })
     }
     if (event.code === 'ended') return this.#become({ type: 'idle' })

@@ -83,7 +83,6 @@ export abstract class SingleConnection implements Connection {
 
   /** Of an ephemeral channel, what came while there was no connection. */
   protected missed(channel: string): void {
-    if (this.request.isSuccessor) return
     this.lose({ type: 'gap', channel, reason: 'not_subscribed' })
   }
 

@@ -232,6 +232,8 @@ export class Tidegate {
   }
 
   #become(state: SessionState): void {
+    // The next connection says it anew, of where it begins then.
+    if (state.type === 'waiting') this.#said.clear()
     if (state.type === 'closed') {
       this.#save()
       const { code, message } = state
@@ -240,7 +242,10 @@ export class Tidegate {
       this.#error = error
       const holders = [...this.#holders.values()].flatMap((each) => [...each])
       this.#holders.clear()
-      for (const holder of holders) holder.finish(error)
+      for (const holder of holders) {
+        holder.finish(error)
+        holder.close()
+      }
     }
     this.#emitter.emit({ type: 'state', state })
   }

@@ -2,8 +2,8 @@
 import type { Clock } from './clock.js'
 import type { Transport } from './transport.js'
 
-/** One failure is chance: a node that dies, a network that changes. */
-const failuresMax = 2
+/** One failure is chance, and two are in a storm: a node that dies, one that refuses some. */
+const failuresMax = 3
 /** Of one that has been welcomed here: it works, if not now. */
 const failuresOfProvenMax = 6
 const passOverMs = 600_000

@@ -23,8 +23,6 @@ export interface ConnectionRequest {
   readonly last?: number
   /** Where the connections before this one got to, and where this one gets to. */
   readonly progress: Progress
-  /** It is to take over from one that is still heard: nothing is missed between the two. */
-  readonly isSuccessor?: boolean
 }
 
 export interface Connection {

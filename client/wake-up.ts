@@ -16,6 +16,8 @@ export function onWakeUp(
 ): void {
   globalThis.addEventListener?.('online', () => run(true), { signal })
   const page = globalThis.document as Document | undefined
+  // It was frozen, and its streams may never be heard again.
+  page?.addEventListener('resume', () => run(true), { signal })
   page?.addEventListener('visibilitychange', () => page.hidden || run(false), { signal })
   // A timer that comes much too late tells of a sleep; or of a tab that is throttled, and to ask
   // whether its connection lives costs little.

@@ -77,8 +77,7 @@ class WebSocketConnection extends SingleConnection {
   readonly #pacer: FramePacer
   /** What the application names. */
   #wanted: ReadonlySet<string>
-  /** What the token subscribed, named or not; undefined until the welcome is through. */
-  #claimed: Set<string> | undefined
+  #isWelcome = false
   /** Subscribed, by the server's word. */
   readonly #begun = new Set<string>()
   #isReady = false
@@ -116,29 +115,25 @@ class WebSocketConnection extends SingleConnection {
     }
   }
 
-  /** What the token subscribed is left like any other, if it was named before. */
   override update(channels: readonly string[]): boolean {
     if (this.isClosed) return false
     const before = this.#wanted
-    const claimed = this.#claimed
     this.#wanted = new Set(channels)
     // Those that are gone make room for the others.
     for (const name of before) {
       if (this.#wanted.has(name)) continue
       this.forgetEnd(name)
-      claimed?.delete(name)
-      if (claimed !== undefined) this.#unsubscribe(name)
+      if (this.#isWelcome) this.#unsubscribe(name)
     }
     // The welcome subscribes what is wanted by then.
-    if (claimed === undefined) return true
-    for (const name of this.#wanted) {
-      if (!before.has(name) && !claimed.has(name)) this.#subscribe(name)
+    for (const name of this.#isWelcome ? this.#wanted : []) {
+      if (!before.has(name)) this.#subscribe(name)
     }
     return true
   }
 
   override check(): void {
-    if (this.#claimed !== undefined) this.#pacer.send({ type: 'ping' })
+    if (this.#isWelcome) this.#pacer.send({ type: 'ping' })
     super.check()
   }
 
@@ -195,27 +190,26 @@ class WebSocketConnection extends SingleConnection {
     this.#refreshIn(this.request.gateway.welcomed(frame))
     const { subscriptions, positions } = frame
     this.emit({ type: 'welcome', subscriptions })
+    this.#isWelcome = true
     const claimed = new Set(subscriptions)
-    this.#claimed = claimed
-    for (const name of new Set([...this.#wanted, ...claimed])) {
-      if (!claimed.has(name)) this.#subscribe(name)
-      else this.#joinLive(name, positions?.[name])
-    }
+    for (const name of claimed) this.#joinLive(name, positions?.[name])
+    for (const name of this.#wanted) if (!claimed.has(name)) this.#subscribe(name)
     this.#sayReady()
   }
 
-  /** What the token subscribed begins live; from a position it must be subscribed anew. */
+  /** What the token subscribed begins live, if it is wanted and has no place to go on from. */
   #joinLive(name: string, live: Position | undefined): void {
     const { last, progress } = this.request
-    if (live === undefined) {
+    const isWanted = this.#wanted.has(name)
+    if (isWanted && live === undefined) {
       // A history that cannot be read now goes on by itself, with a gap (PROTOCOL 4.22).
       if (!progress.isDurable(name)) this.#beginEphemeral(name)
-    } else if (last !== undefined || progress.place(name) !== undefined) {
-      this.#unsubscribe(name)
-      this.#subscribe(name)
-    } else {
+    } else if (isWanted && last === undefined && progress.place(name) === undefined) {
       this.#begun.add(name)
-      progress.begin(name, live, false)
+      progress.begin(name, live as Position, false)
+    } else {
+      this.#unsubscribe(name)
+      if (isWanted) this.#subscribe(name)
     }
   }
 
@@ -225,7 +219,7 @@ class WebSocketConnection extends SingleConnection {
 
   #subscribe(channel: string): void {
     const id = ++this.#lastId
-    const place = this.request.progress.place(channel)
+    const place = this.request.progress.placeToShow(channel)
     const last = place === undefined ? this.request.last : undefined
     this.#unanswered.add(id, { channel, place, last })
     this.#pacer.send({ type: 'subscribe', id, channel, position: place, last })
@@ -265,18 +259,14 @@ class WebSocketConnection extends SingleConnection {
   #endChannel(channel: string): void {
     if (this.#unanswered.isLeaving(channel)) return
     this.endChannel(channel)
-    this.endIfAllHave([...this.#wanted, ...(this.#claimed ?? [])])
+    this.endIfAllHave([...this.#wanted])
   }
 
   #refuse({ id, code, message, channel: ended }: ErrorFrame): void {
     const asked = this.#unanswered.answer(id)
     if (asked?.isLeft || asked?.isUnsubscribe) return this.#sayReady()
     if (ended !== undefined && this.#unanswered.isLeaving(ended)) return
-    // What a new token no longer permits may be named, and subscribed by frame, when it does again.
-    if (ended !== undefined) {
-      this.#claimed?.delete(ended)
-      this.#begun.delete(ended)
-    }
+    if (ended !== undefined) this.#begun.delete(ended)
     // A subscription that could not be made now is made by coming back, as a poll would.
     if (asked !== undefined && passing.test(code)) return this.fail(code, message)
     // It may be the place that cannot be read: the session knows what to do.

@@ -180,13 +180,6 @@ test('who was there by WebSocket has missed something of an ephemeral channel', 
   assert.deepEqual(again.heard.of('gap'), [], 'its cursor covers it now')
 })
 
-test('a stream that takes over from a WebSocket has missed nothing', async (t) => {
-  const progress = new Progress()
-  progress.beginEphemeral('b')
-  const { heard } = await welcomed(t, { progress, isSuccessor: true })
-  assert.deepEqual(heard.of('gap'), [])
-})
-
 test('it reads the same, wherever a network cuts it', async (t) => {
   const bytes = Buffer.from(
     welcome +

@@ -11,15 +11,15 @@ const epoch = 'aaaaaaaaaaaa'
 const slotMs = 4_000
 
 /** A session that is connected, and told to be elsewhere soon. */
-function start() {
+function start(name: 'websocket' | 'event-stream' = 'websocket') {
   const clock = new FakeClock()
-  const [socket, stream] = [new FakeTransport('websocket'), new FakeTransport('event-stream')]
+  const socket = new FakeTransport(name)
   const states: SessionState[] = []
   const events: ConnectionEvent[] = []
   const session = new Session(
     {
       gateway: testGateway('http://gateway', { clock }),
-      transports: [socket, stream],
+      transports: [socket],
       probe: async () => 'works',
     },
     { event: (event) => events.push(event), state: (state) => states.push(state) },
@@ -37,7 +37,7 @@ function start() {
   const published = () =>
     events.flatMap((event) => (event.type === 'publication' ? [event.publication.data] : []))
   const opened = () => [old, socket.connection].map(({ isClosed }) => !isClosed)
-  return { clock, socket, stream, states, events, session, old, succeed, published, opened }
+  return { clock, socket, states, events, session, old, succeed, published, opened }
 }
 
 test('it opens at its slot, takes over when it is ready, and only then the old one goes', () => {
@@ -45,14 +45,12 @@ test('it opens at its slot, takes over when it is ready, and only then the old o
   assert.deepEqual(clock.delays, [slotMs])
   assert.equal(socket.connections.length, 1)
   const next = succeed()
-  assert.equal(next.request.isSuccessor, true)
   assert.deepEqual(next.request.channels, ['a', 'b'])
   assert.equal(next.request.progress, old.request.progress)
   next.welcome()
   assert.deepEqual(opened(), [true, true])
   next.say({ type: 'ready' })
   assert.deepEqual(opened(), [false, true])
-  assert.equal(next.request.isSuccessor, false, 'what is missed from now on is told')
   const types = states.map(({ type }) => type)
   assert.deepEqual(types, ['connecting', 'connected', 'connected'], 'it was never without one')
   assert.deepEqual(clock.delays, [])
@@ -60,17 +58,20 @@ test('it opens at its slot, takes over when it is ready, and only then the old o
   assert.equal(states.at(-1)?.type, 'waiting')
 })
 
-test('what both bring comes once, durable or not', () => {
+test('what both bring comes once; an ephemeral channel goes over when the old one is gone', () => {
   const { old, succeed, published, session } = start()
   session.progress.begin('a', { epoch, offset: 0 }, false)
+  session.progress.beginEphemeral('b')
   const next = succeed()
+  assert.deepEqual(next.request.channels, ['a'])
   next.welcome()
   const durable = (offset: number) =>
     ({ channel: 'a', offset, previous: offset - 1, time: 1, data: offset }) as const
   for (const each of [old, next]) each.publish(durable(1))
   for (const each of [next, old]) each.publish(durable(2))
-  for (const each of [old, next]) each.publish({ channel: 'b', time: 1, data: 'from the old one' })
+  old.publish({ channel: 'b', time: 1, data: 'from the old one' })
   next.say({ type: 'ready' })
+  assert.deepEqual(next.updates, [['a', 'b']])
   next.publish({ channel: 'b', time: 1, data: 'from the next' })
   next.publish(durable(3))
   assert.deepEqual(published(), [1, 2, 'from the old one', 'from the next', 3])
@@ -99,7 +100,6 @@ test('a successor that fails leaves the old one alone, until that goes as well',
   assert.equal(states.at(-1)?.type, 'waiting')
   clock.advance(1_000)
   assert.equal(socket.connections.length, 3)
-  assert.equal(socket.connection.request.isSuccessor, false)
   socket.connection.welcome()
   assert.equal(states.at(-1)?.type, 'connected')
   assert.deepEqual(opened(), [false, true])
@@ -116,7 +116,6 @@ for (const isWelcome of [false, true]) {
     assert.equal(next.isClosed, false)
     next.publish({ channel: 'b', time: 1, data: 1 })
     assert.deepEqual(published(), [1], 'nobody else brings it')
-    assert.equal(next.request.isSuccessor, false, 'what it has missed is to be told')
     if (!isWelcome) next.welcome()
     next.say({ type: 'ready' })
     assert.equal(states.at(-1)?.type, 'connected')
@@ -152,21 +151,20 @@ test('channels that change meanwhile change in both', () => {
   assert.deepEqual([old.updates, next.updates], [[['b', 'c']], [['b', 'c']]])
   next.welcome()
   next.say({ type: 'ready' })
+  assert.deepEqual(next.updates.at(-1), ['b', 'c'])
   session.update(['c'])
   assert.deepEqual(old.updates.length, 1)
   assert.deepEqual(next.updates.at(-1), ['c'])
 })
 
-test('a successor that cannot follow makes room for one that has the channels', () => {
-  const { session, socket, stream, clock } = start()
-  const { connections } = socket
-  // A WebSocket is no longer what is chosen.
-  socket.open = (request, onEvent) => stream.open(request, onEvent)
+test('an event stream goes on from its cursor, in a new request at the slot', () => {
+  const { socket, clock, states } = start('event-stream')
+  const [old] = socket.connections
   clock.advance(slotMs)
-  session.update(['c'])
-  assert.equal(stream.connections[0]?.isClosed, true)
-  assert.equal(connections[0]?.isClosed, true)
-  assert.deepEqual(stream.connection.request.channels, ['c'])
+  assert.equal(socket.connections.length, 2)
+  assert.equal(old?.isClosed, true)
+  assert.deepEqual(socket.connection.request.channels, ['a', 'b'])
+  assert.equal(states.at(-1)?.type, 'connecting')
 })
 
 test('who leaves everything or closes leaves both', () => {

@@ -190,14 +190,15 @@ test('a new name that is forbidden is a problem that names it', async () => {
   assert.deepEqual(heard.of('closed'), [])
 })
 
-test('what the token subscribed is heard, named or not', async () => {
-  const { socket, update, publish, got, place } = await connect({}, ['n.a', 'n.token'])
-  update(['n.a', 'n.token'])
-  assert.deepEqual(socket.frames, [])
+test('what the token subscribed is left where nobody names it, and begins anew when named', async () => {
+  const { socket, update, publish, got } = await connect({}, ['n.a', 'n.token'])
+  assert.deepEqual(sent(socket), [['unsubscribe', 1, 'n.token']])
   publish(41, 40)
   publish(42, 40, 'n.token')
-  assert.deepEqual(got(), [41, 42])
-  assert.equal(offsetOf(place()), 41)
+  assert.deepEqual(got(), [41])
+  unsubscribed(socket, 1, 'n.token')
+  update(['n.a', 'n.token'])
+  assert.deepEqual(sent(socket).slice(1), [['subscribe', 2, 'n.token']])
 })
 
 test('what the token subscribed can be taken away, and begins anew', async () => {
@@ -229,14 +230,18 @@ test('a name that pauses keeps its place, and goes on from there', async () => {
   }
 })
 
-test('what a new token ended can be named and subscribed when it is permitted again', async () => {
-  const { socket, heard, update } = await connect({ channels: [] }, ['n.a', 'n.token'])
+test('what a new token ended can be taken again when it is permitted again', async () => {
+  const { socket, heard, update } = await connect({}, ['n.a'])
   socket.say({ type: 'error', channel: 'n.a', code: 'forbidden', message: 'no' })
   assert.equal(heard.of('problem')[0]?.channel, 'n.a')
+  update([])
+  socket.say({ type: 'error', id: 1, code: 'not_subscribed', message: 'no' })
   update(['n.a'])
-  assert.deepEqual(socket.frames, [
-    { type: 'subscribe', id: 1, channel: 'n.a', position: { epoch, offset: 40 } },
+  assert.deepEqual(sent(socket), [
+    ['unsubscribe', 1, 'n.a'],
+    ['subscribe', 2, 'n.a'],
   ])
+  assert.equal(heard.of('problem').length, 1)
 })
 
 test('all channels have ended: those that are named by then count', async () => {
