@@ -33,7 +33,7 @@ export class EventReader {
     const [, field, value = ''] = /^([^:]*)(?:: ?([^]*))?$/.exec(line) ?? []
     if (field === 'data') this.#data.push(value)
     if (field === 'event') this.#name = value
-    if (field === 'id' && !value.includes('\0')) this.#id = value
+    if (field === 'id') this.#id = value
     if (field === 'retry') this.retryMs = Number(value)
   }
 

@@ -1,8 +1,7 @@
 /** What is heard by event stream: one that goes on, or one after another that end by themselves. */
 import { EventReader, type StreamEvent } from './event-reader.js'
-import { answerMsMax, type Welcome } from './gateway.js'
+import { answerMsMax, errorOf, type Welcome } from './gateway.js'
 import { SingleConnection, welcomeMsMax } from './single-connection.js'
-import { TidegateError } from './tidegate-error.js'
 import type {
   ConnectionEvent,
   ConnectionRequest,
@@ -77,13 +76,7 @@ export class EventStreamConnection extends SingleConnection {
         await this.#ask(waitSeconds)
       }
     } catch (error) {
-      if (error instanceof TidegateError) this.end(error)
-      // What cannot be read was not written by a gateway; or the stream has broken.
-      else
-        this.fail(
-          error instanceof SyntaxError ? 'protocol_error' : 'connection_lost',
-          String(error),
-        )
+      this.end(errorOf(error))
     }
   }
 
@@ -99,8 +92,7 @@ export class EventStreamConnection extends SingleConnection {
       response.body?.getReader(),
     )
     if (this.isClosed) return this.release()
-    // All channels had ended: there is nothing to stream.
-    if (this.#bytes === undefined) return this.endAll()
+    if (this.#bytes === undefined) return this.#endAll()
     this.watchSilence(wait === undefined ? welcomeMsMax : withinMs)
     const retryAfterMs = await this.#read(this.#bytes)
     // Without a welcome it was no gateway that answered: to ask it again at once is of no use.
@@ -108,6 +100,12 @@ export class EventStreamConnection extends SingleConnection {
     const { code = 'connection_lost', detail = 'the stream ended' } = this.#problem ?? {}
     // What an event stream is refused with for good has a status of its own (6.6).
     this.end({ code, message: detail, retryable: true, retryAfterMs })
+  }
+
+  /** All channels had ended: there is nothing to stream. */
+  #endAll(): void {
+    for (const name of this.request.channels) this.endChannel(name)
+    this.endAll()
   }
 
   #question(): object {
@@ -166,7 +164,8 @@ export class EventStreamConnection extends SingleConnection {
     progress.moveTo(cursor, channels)
     if (this.#isWelcome) return
     this.#isWelcome = true
-    this.emit({ type: 'welcome', subscriptions: channels })
+    this.emit({ type: 'welcome' })
+    for (const channel of channels) this.emit({ type: 'subscribed', channel })
     for (const channel of cutOff) this.missed(channel)
     this.emit({ type: 'ready' })
   }

@@ -26,6 +26,15 @@ export interface Welcome {
 /** An answer that is later than this is not coming any more. */
 export const answerMsMax = 15_000
 
+/** What cannot be read was not written by a gateway; else the way there broke. */
+export function errorOf(error: unknown): TidegateError {
+  if (error instanceof TidegateError) return error
+  const code = error instanceof SyntaxError ? 'protocol_error' : 'connection_lost'
+  // Node hides what happened in a cause.
+  const { cause = error } = error as Error
+  return new TidegateError(code, String(cause), { retryable: true, cause })
+}
+
 export function silentError(): TidegateError {
   return new TidegateError('connection_silent', 'no answer came', { retryable: true })
 }
@@ -99,11 +108,7 @@ export class Gateway {
       throw readRefusal(response, await call.until(response.text()))
     } catch (error) {
       if (call.signal.aborted) throw call.signal.reason
-      if (error instanceof TidegateError) throw error
-      const code = error instanceof SyntaxError ? 'protocol_error' : 'connection_lost'
-      // Node hides what happened in a cause.
-      const { cause = error } = error as Error
-      throw new TidegateError(code, String(cause), { retryable: true, cause })
+      throw errorOf(error)
     } finally {
       call.end()
     }

@@ -1,4 +1,5 @@
 /** Keeps what a client has got, so that a page that is opened again goes on from there. */
+import type { Clock } from './clock.js'
 import type { Place, Progress } from './progress.js'
 
 /** Where positions are kept: the application's own storage. */
@@ -25,7 +26,21 @@ export function localPositions(key: string): Positions {
   })
 }
 
-/** Positions by channel, in a store. */
+/** @internal Whose positions are kept. */
+export interface PositionedClient {
+  readonly clock: Clock
+  readonly progress: Progress
+  /** Of the client's life. */
+  readonly signal: AbortSignal
+  /** What is held. */
+  names(): Iterable<string>
+  /** Whether the application has had everything that has come of it. */
+  isRead(name: string): boolean
+}
+
+const saveEveryMs = 1_000
+
+/** Positions by channel, in a store: for one client at a time. */
 export class Positions {
   readonly #store: PositionStore
   readonly #places = new Map<string, Place>()
@@ -33,14 +48,20 @@ export class Positions {
   readonly #loaded = new Set<string>()
   /** What the store has; undefined: nobody knows yet. */
   #text: string | undefined
+  #client: PositionedClient | undefined
+  #cancelSave: (() => void) | undefined
 
   constructor(store: PositionStore) {
     this.#store = store
   }
 
-  /** @internal */
-  async load(): Promise<void> {
+  /** @internal Loads what was saved; from now on it keeps what this client has got. */
+  async attach(client: PositionedClient): Promise<void> {
+    this.#client = client
     this.#text = undefined
+    // A page that is left, or put away, may not come back to itself.
+    const { signal } = client
+    globalThis.addEventListener?.('pagehide', () => this.save(), { signal })
     let text: string | undefined
     try {
       text = await this.#store.load()
@@ -57,28 +78,42 @@ export class Positions {
   }
 
   /** @internal Where a channel goes on when it is wanted for the first time. */
-  resume(name: string, progress: Progress): void {
+  resume(name: string): void {
     const place = this.#places.get(name)
-    if (this.#loaded.delete(name) && place !== undefined) progress.resume(name, place)
+    if (this.#loaded.delete(name) && place !== undefined) this.#client?.progress.resume(name, place)
   }
 
-  /** @internal `isRead`: whether the application has had everything that has come of it. */
-  save(names: Iterable<string>, progress: Progress, isRead: (name: string) => boolean): void {
-    for (const name of this.#places.keys()) {
-      // It was left, or could not be read. What is not wanted yet may be wanted later.
-      if (progress.place(name) === undefined && !this.#loaded.has(name)) this.#places.delete(name)
-    }
-    for (const name of names) {
-      const place = progress.place(name)
-      if (place !== undefined && isRead(name)) this.#places.set(name, place)
-    }
+  /** @internal Something has come. */
+  saveSoon(): void {
+    this.#cancelSave ??= this.#client?.clock.after(saveEveryMs, () => this.save())
+  }
+
+  /** @internal */
+  save(): void {
+    this.#cancelSave?.()
+    this.#cancelSave = undefined
+    if (this.#client === undefined || this.#text === undefined) return
+    this.#collect(this.#client)
     const text = JSON.stringify(Object.fromEntries(this.#places))
-    if (this.#text === undefined || text === this.#text) return
+    if (text === this.#text) return
     this.#text = text
     try {
       this.#store.save(text)
     } catch {
       // Full or forbidden.
+    }
+  }
+
+  #collect({ progress, names, isRead, signal }: PositionedClient): void {
+    for (const name of this.#places.keys()) {
+      // It was left, or could not be read. What is not wanted yet may be wanted later.
+      if (progress.place(name) === undefined && !this.#loaded.has(name)) this.#places.delete(name)
+    }
+    for (const name of names()) {
+      const place = progress.place(name)
+      if (place !== undefined && isRead(name)) this.#places.set(name, place)
+      // Nothing more may come to tell that it has been read.
+      else if (place !== undefined && !signal.aborted) this.saveSoon()
     }
   }
 }

@@ -88,20 +88,28 @@ export class Progress {
   }
 
   /**
-   * A WebSocket's subscription of a durable channel has begun.
+   * A WebSocket's subscription of a durable channel has begun. Returns after which offset something
+   * may be missing: it had begun before, and nothing has come to go on from.
    * @param live where live begins
    * @param isBehind history comes first
    */
-  begin(name: string, live: Position, isBehind: boolean): void {
+  begin(name: string, live: Position, isBehind: boolean): number | undefined {
     const entry = this.#entry(name)
+    const { place, live: cutOff, isEphemeral } = entry
+    entry.isEphemeral = false
     // Another connection may have begun it meanwhile, and be further.
-    if (isBehind || entry.place !== undefined) {
+    if (isBehind || place !== undefined) {
       entry.live = live
-      return arrive(entry)
+      arrive(entry)
+    } else {
+      entry.place = live
+      entry.live = undefined
+      if (!isPattern(name)) entry.got = live.offset
     }
-    entry.place = live
-    entry.live = undefined
-    if (!isPattern(name)) entry.got = live.offset
+    const isMoved = cutOff && (cutOff.offset < live.offset || cutOff.epoch !== live.epoch)
+    if (place !== undefined) return undefined
+    // It was taken for ephemeral while its history could not be read (PROTOCOL 4.22).
+    return isMoved ? cutOff.offset : isEphemeral ? 0 : undefined
   }
 
   /** The same of an ephemeral one. Returns whether something was missed since it was subscribed. */

@@ -195,7 +195,7 @@ export class SharedConnection extends SingleConnection {
   #welcome({ transport, duplicateWindowMs }: WelcomeMessage): void {
     if (duplicateWindowMs > 0) this.request.gateway.duplicateWindowMs = duplicateWindowMs
     this.#options.onTransport(transport)
-    this.emit({ type: 'welcome', subscriptions: [] })
+    this.emit({ type: 'welcome' })
   }
 
   #takeEvent(event: SharedEvent): void {

@@ -251,9 +251,6 @@ export class TabHub {
 
   #hear(event: Exclude<ConnectionEvent, ClosedEvent>): void {
     switch (event.type) {
-      case 'welcome':
-        for (const channel of event.subscriptions) this.#hear({ type: 'subscribed', channel })
-        return
       case 'publication': {
         const { channel, pattern = channel } = event.publication
         return this.#deliver(pattern, event)
@@ -275,6 +272,7 @@ export class TabHub {
       case 'ready':
         this.#tell(event, this.#holders())
         return this.#tellPlacesSoon()
+      case 'welcome':
       case 'reconnect':
       case 'state':
         return

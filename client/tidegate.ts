@@ -54,8 +54,6 @@ export interface StateEvent {
 /** What is heard of the connection as a whole; a channel has events of its own. */
 export type TidegateEvent = StateEvent | ProblemEvent
 
-const saveEveryMs = 1_000
-
 /**
  * One client for all channels of an application: it connects with the first that is taken, and
  * comes back by itself until it is closed.
@@ -65,7 +63,6 @@ export class Tidegate {
   readonly #holders = new Map<string, Set<Channel>>()
   readonly #session: Session
   readonly #calls: HttpCalls
-  readonly #pace: Pace
   readonly #positions: Positions | undefined
   readonly #isLoaded: Promise<void>
   readonly #life = new AbortController()
@@ -73,7 +70,6 @@ export class Tidegate {
   readonly #said = new Map<string, ChannelEvent>()
   #error: TidegateError | undefined
   #isUpdatePlanned = false
-  #cancelSave: (() => void) | undefined
 
   /**
    * Opens nothing before the first channel is taken.
@@ -85,7 +81,6 @@ export class Tidegate {
     // The platform's wants to be called as what it is.
     const send = options.fetch ?? ((input, init) => fetch(input, init))
     const gateway = new Gateway(url, options.token, pace, send)
-    this.#pace = pace
     this.#session = new Session(
       {
         ...{ gateway, last, transports: transports ?? platformTransports() },
@@ -97,10 +92,13 @@ export class Tidegate {
     const life = this.#life.signal
     this.#calls = new HttpCalls(gateway, life, (channel) => progress.isDurable(channel))
     this.#positions = positions
-    this.#isLoaded = Promise.resolve(positions?.load())
+    const attached = positions?.attach({
+      ...{ clock: pace.clock, signal: life, progress },
+      names: () => this.#holders.keys(),
+      isRead: (name) => [...(this.#holders.get(name) ?? [])].every((holder) => holder.isRead),
+    })
+    this.#isLoaded = Promise.resolve(attached)
     onWakeUp(pace.clock, life, (isSuspect) => this.#session.wake(isSuspect))
-    // A page that is left, or put away, may not come back to itself.
-    globalThis.addEventListener?.('pagehide', () => this.#save(), { signal: life })
     life.addEventListener(
       'abort',
       onAbort(signal, () => this.close()),
@@ -192,7 +190,7 @@ export class Tidegate {
     const wanted: string[] = []
     const paused = new Set<string>()
     for (const [name, holders] of this.#holders) {
-      this.#positions?.resume(name, this.#session.progress)
+      this.#positions?.resume(name)
       if ([...holders].some((holder) => holder.isPaused)) paused.add(name)
       else wanted.push(name)
     }
@@ -210,11 +208,8 @@ export class Tidegate {
   }
 
   #hear(event: Exclude<ConnectionEvent, ClosedEvent>): void {
-    this.#saveSoon()
-    if (event.type === 'welcome') {
-      for (const channel of event.subscriptions)
-        this.#tell(channel, { type: 'subscribed', channel })
-    } else if (event.type === 'publication') {
+    this.#positions?.saveSoon()
+    if (event.type === 'publication') {
       const { channel, pattern = channel } = event.publication
       this.#tell(pattern, event as ChannelEvent)
     } else if ('channel' in event && event.channel !== undefined) {
@@ -235,11 +230,11 @@ export class Tidegate {
     // The next connection says it anew, of where it begins then.
     if (state.type === 'waiting') this.#said.clear()
     if (state.type === 'closed') {
-      this.#save()
       const { code, message } = state
       this.#life.abort(new TidegateError(code, message))
       const error = code === 'closed' ? undefined : new TidegateError(code, message)
       this.#error = error
+      this.#positions?.save()
       const holders = [...this.#holders.values()].flatMap((each) => [...each])
       this.#holders.clear()
       for (const holder of holders) {
@@ -249,25 +244,9 @@ export class Tidegate {
     }
     this.#emitter.emit({ type: 'state', state })
   }
-
-  #saveSoon(): void {
-    if (this.#positions === undefined) return
-    this.#cancelSave ??= this.#pace.clock.after(saveEveryMs, () => this.#save())
-  }
-
-  #save(): void {
-    this.#cancelSave?.()
-    this.#cancelSave = undefined
-    this.#positions?.save(this.#holders.keys(), this.#session.progress, (name) => {
-      const isRead = [...(this.#holders.get(name) ?? [])].every((holder) => holder.isRead)
-      // Nothing more may come to tell that it has been read.
-      if (!isRead && this.state.type !== 'closed') this.#saveSoon()
-      return isRead
-    })
-  }
 }
 
 /** Of a subscription as a whole: whoever comes later wants to know. */
 function isLasting({ type }: ChannelEvent): boolean {
-  return type === 'subscribed' || type === 'ended' || type === 'problem'
+  return /^(subscribed|ended|problem)$/.test(type)
 }

@@ -41,8 +41,8 @@ export interface Connection {
 export type Publication = Omit<PublicationFrame, 'type'>
 
 export type ConnectionEvent =
-  /** With the channels that are subscribed already; those of a WebSocket follow one by one. */
-  | { readonly type: 'welcome'; readonly subscriptions: readonly string[] }
+  /** The gateway has let it in. The channels follow, one by one. */
+  | { readonly type: 'welcome' }
   /** Every channel that was wanted has begun, or was refused. */
   | { readonly type: 'ready' }
   /** The node leaves: another connection is to be open in so many ms. */

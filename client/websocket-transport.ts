@@ -189,7 +189,7 @@ class WebSocketConnection extends SingleConnection {
     this.watchSilence(frame.heartbeatSeconds * 2000)
     this.#refreshIn(this.request.gateway.welcomed(frame))
     const { subscriptions, positions } = frame
-    this.emit({ type: 'welcome', subscriptions })
+    this.emit({ type: 'welcome' })
     this.#isWelcome = true
     const claimed = new Set(subscriptions)
     for (const name of claimed) this.#joinLive(name, positions?.[name])
@@ -201,16 +201,17 @@ class WebSocketConnection extends SingleConnection {
   #joinLive(name: string, live: Position | undefined): void {
     const { last, progress } = this.request
     const isWanted = this.#wanted.has(name)
-    if (isWanted && live === undefined) {
-      // A history that cannot be read now goes on by itself, with a gap (PROTOCOL 4.22).
-      if (!progress.isDurable(name)) this.#beginEphemeral(name)
-    } else if (isWanted && last === undefined && progress.place(name) === undefined) {
-      this.#begun.add(name)
-      progress.begin(name, live as Position, false)
-    } else {
+    if (!isWanted || (live && (last !== undefined || progress.place(name) !== undefined))) {
       this.#unsubscribe(name)
       if (isWanted) this.#subscribe(name)
+      return
     }
+    this.emit({ type: 'subscribed', channel: name })
+    if (live) {
+      this.#begun.add(name)
+      progress.begin(name, live, false)
+      // A history that cannot be read now goes on by itself, with a gap (PROTOCOL 4.22).
+    } else if (!progress.isDurable(name)) this.#beginEphemeral(name)
   }
 
   #beginEphemeral(name: string): void {
@@ -244,7 +245,8 @@ class WebSocketConnection extends SingleConnection {
       // Of a channel without a newest publication there is nothing to begin with.
       const isEmpty = !isPattern(channel) && time === undefined
       const isBehind = recovered !== undefined || (asked.last !== undefined && !isEmpty)
-      this.request.progress.begin(channel, live, isBehind)
+      const after = this.request.progress.begin(channel, live, isBehind)
+      if (after !== undefined) this.lose({ type: 'gap', channel, after, reason: 'not_subscribed' })
     }
     this.#sayReady()
   }

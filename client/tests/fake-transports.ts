@@ -41,7 +41,7 @@ export class FakeConnection implements Connection {
   }
 
   welcome(): void {
-    this.say({ type: 'welcome', subscriptions: [] })
+    this.say({ type: 'welcome' })
   }
 
   /** As each transport does: what has come before is not heard again. */

@@ -78,7 +78,6 @@ class Hearing {
       case 'gap':
         return this.#takeGap(heard.moment, heard.gap)
       case 'subscribed':
-        if (this.#isDurable && this.#witness.beginsWithNewest) return
         this.#owedFrom ??= heard.moment
         return
       case 'ended':
@@ -86,6 +85,8 @@ class Hearing {
         return
       case 'renewed':
         if (!heard.isExact) this.#newest.clear()
+        // What was saved may be of an earlier history than what was heard.
+        if (!heard.isExact) this.#epoch = -1
         if (!heard.isKept) this.#owedFrom = undefined
         return
     }

@@ -1,4 +1,4 @@
-/** One HTTP request to a model node: an event stream, which may be short, or a poll (PROTOCOL 6). */
+/** An HTTP request to a model node: an event stream, short or not, or a poll (PROTOCOL 6, 7). */
 import { isChannel } from '../../shared/channel.js'
 import { ModelBody } from './model-body.js'
 import {

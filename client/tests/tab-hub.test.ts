@@ -54,7 +54,7 @@ function start() {
   /** It is welcomed, and its channels begin. */
   const connect = (...places: readonly [name: string, place?: Place][]): void => {
     const { say, request } = connection()
-    say({ type: 'welcome', subscriptions: [] })
+    say({ type: 'welcome' })
     for (const [channel, place] of places) {
       say({ type: 'subscribed', channel })
       if (typeof place === 'object') request.progress.begin(channel, place, false)

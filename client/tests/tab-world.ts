@@ -325,7 +325,7 @@ export class PlayedConnection extends SingleConnection {
   #welcome(): void {
     if (this.isClosed) return
     this.#isWelcome = true
-    this.emit({ type: 'welcome', subscriptions: [] })
+    this.emit({ type: 'welcome' })
     this.#subscribeAll()
     this.emit({ type: 'ready' })
   }

@@ -22,7 +22,8 @@ class CountingTransport implements Transport {
     request.gateway.credentials.token().then(
       (token) => {
         this.tokens.push(token)
-        onEvent({ type: 'welcome', subscriptions: request.channels })
+        onEvent({ type: 'welcome' })
+        for (const channel of request.channels) onEvent({ type: 'subscribed', channel })
       },
       (error: TidegateError) => onEvent({ ...refusalOf(error), type: 'closed' }),
     )

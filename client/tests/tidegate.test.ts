@@ -184,7 +184,7 @@ test('what concerns no channel is told to the client, the rest to its channel', 
   }
   await settle()
   const { connection } = transport
-  connection.say({ type: 'welcome', subscriptions: ['a'] })
+  connection.say({ type: 'welcome' })
   connection.say({ type: 'problem', code: 'token_unavailable', message: 'no' })
   connection.say({ type: 'problem', code: 'forbidden', message: 'no', channel: 'b' })
   connection.say({ type: 'gap', channel: 'a', reason: 'expired' })

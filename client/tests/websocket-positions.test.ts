@@ -237,7 +237,7 @@ test('it is ready with its welcome where the token subscribed everything', async
   const { heard } = await connect({}, ['n.a'])
   assert.deepEqual(
     heard.all.map(({ type }) => type),
-    ['welcome', 'ready'],
+    ['welcome', 'subscribed', 'ready'],
   )
 })
 

@@ -190,7 +190,7 @@ test('a new name that is forbidden is a problem that names it', async () => {
   assert.deepEqual(heard.of('closed'), [])
 })
 
-test('what the token subscribed is left where nobody names it, and begins anew when named', async () => {
+test('what the token subscribed is left where nobody names it', async () => {
   const { socket, update, publish, got } = await connect({}, ['n.a', 'n.token'])
   assert.deepEqual(sent(socket), [['unsubscribe', 1, 'n.token']])
   publish(41, 40)
