@@ -44,7 +44,8 @@ export class EventStreamConnection extends SingleConnection {
   #bytes: Bytes | undefined
   /** The request under way has been answered by a gateway. */
   #isAnswered = false
-  #isWelcome = false
+  /** It has had a cursor. */
+  #hasBegun = false
   /** Why the server is about to end the stream. */
   #problem: Problem | undefined
 
@@ -155,16 +156,16 @@ export class EventStreamConnection extends SingleConnection {
     this.#isAnswered = true
     this.request.gateway.welcomed(welcome)
     if (!this.#pace) this.watchSilence(welcome.heartbeatSeconds * 2000)
+    if (!this.#hasBegun) this.emit({ type: 'welcome' })
   }
 
-  /** The first cursor is the welcome: who is cut off before that does not know where to go on. */
+  /** With the first cursor: who is cut off before that does not know where to go on (6.5). */
   #moveTo(cursor: string): void {
     const { channels, progress } = this.request
     const cutOff = channels.filter((name) => progress.isCutOff(name))
     progress.moveTo(cursor, channels)
-    if (this.#isWelcome) return
-    this.#isWelcome = true
-    this.emit({ type: 'welcome' })
+    if (this.#hasBegun) return
+    this.#hasBegun = true
     for (const channel of channels) this.emit({ type: 'subscribed', channel })
     for (const channel of cutOff) this.missed(channel)
     this.emit({ type: 'ready' })

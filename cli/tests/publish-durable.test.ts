@@ -115,14 +115,16 @@ test('after a reconnect tail says what it recovered, and what is lost', async (t
   const event = (n: number, previous: number, time: number): string =>
     `id: c${n}\ndata: {"channel":"a","offset":${n},"previous":${previous},"time":${time}}\n\n`
   const greeting = { expiresAt: now + 60_000, heartbeatSeconds: 30, subscriptions: ['a'] }
-  const welcome = `retry: 10\nevent: welcome\ndata: ${JSON.stringify(greeting)}\n\n`
-  const gap = 'event: gap\ndata: {"channel":"a","after":4,"before":8,"reason":"expired"}\n\n'
+  // Before a gap the cursor is left to that.
+  const head = `retry: 10\nevent: welcome\ndata: ${JSON.stringify(greeting)}\n`
+  const lost = '{"channel":"a","after":4,"before":8,"reason":"expired"}'
+  const [welcome, gap] = [`${head}id: c0\n\n`, `event: gap\nid: c7\ndata: ${lost}\n\n`]
   const hourMs = 3_600_000
   const answers = [
     welcome + event(1, 0, now),
     // The first comes again; what was missed is whole.
     welcome + event(1, 0, now) + event(2, 1, 0) + event(3, 2, 0) + event(4, 3, now + hourMs),
-    welcome + gap + event(9, 7, 0) + event(10, 9, now + 2 * hourMs),
+    `${head}\n${gap}${event(9, 7, 0)}` + event(10, 9, now + 2 * hourMs),
   ]
   const server = createServer((_request, response) => {
     const answer = answers.shift()
