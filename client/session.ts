@@ -224,7 +224,7 @@ export class Session {
     this.#cancel = () => (isOver = true)
     const answer = await this.#options.probe(this.#channels)
     if (isOver) return
-    if (answer === 'works') this.#choice.failed(transport)
+    if (answer === 'works') this.#choice.failed(transport, event.code === 'connection_silent')
     else this.#choice.excuse(transport)
     const refusal = typeof answer === 'object' ? answer : event
     if (refusal.retryable) this.#wait(refusal)

@@ -44,9 +44,12 @@ export class TransportChoice {
     this.#failures.delete(transport)
   }
 
-  /** It was not welcomed, although the gateway answers by HTTP. */
-  failed(transport: Transport): void {
-    const failures = (this.#failures.get(transport) ?? 0) + 1
+  /**
+   * It was not welcomed, although the gateway answers by HTTP. What opens and stays silent is held
+   * back, rather than refused by chance: that counts twice.
+   */
+  failed(transport: Transport, isSilent: boolean): void {
+    const failures = (this.#failures.get(transport) ?? 0) + (isSilent ? 2 : 1)
     const max = this.#proven.has(transport) ? failuresOfProvenMax : failuresMax
     this.#failures.set(transport, failures)
     if (failures < max) return

@@ -96,6 +96,18 @@ test('a transport that fails three times while HTTP works is passed over for a w
   assert.equal(socket.connections.length, 4)
 })
 
+test('what opens and stays silent is passed over after the second time', async () => {
+  const { session, socket, stream, clock } = start()
+  session.update(['a'])
+  for (let silence = 0; silence < 2; silence += 1) {
+    assert.equal(stream.connections.length, 0)
+    socket.connection.lose({ code: 'connection_silent' })
+    await settle()
+    clock.advance(clock.delays[0] ?? 0)
+  }
+  assert.equal(stream.connections.length, 1)
+})
+
 test('a gateway that is away or refuses never makes pollers of WebSocket clients', async () => {
   const { session, socket, stream, poll, world, fail } = start()
   session.update(['a'])

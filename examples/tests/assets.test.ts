@@ -16,7 +16,7 @@ test('the page, and every module it imports, are served, and nothing else of bui
     '/demo/examples/stocks/page.js',
     '/demo/examples/stocks/delay-meter.js',
     '/demo/client/websocket-transport.js',
-    '/demo/shared/codes.js',
+    '/demo/shared/channel.js',
   ]) {
     assert.ok(assets.has(path), path)
   }
