@@ -83,17 +83,24 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
   }
 
   /**
-   * A loop over what comes from now on, in order. It ends with the channel, with `close()`, and by
-   * leaving it; it throws a `TidegateError` if the client is closed for good.
+   * A loop over what comes from its first step on, in order. It ends with the channel, with
+   * `close()`, and by leaving it; it throws a `TidegateError` if the client is closed for good.
    */
-  read(options: ReadOptions = {}): AsyncGenerator<TypedPublication<Data>, undefined> {
+  async *read(options: ReadOptions = {}): AsyncGenerator<TypedPublication<Data>, undefined> {
     const reader = new PublicationBuffer<TypedPublication<Data>>(options, {
       dropped: (publication) => this.#emitter.emit(gapOver(this.name, publication)),
       paced: () => this.#owner.paced(),
     })
     this.#readers.add(reader)
     if (this.#end !== undefined) reader.end(this.#end.error)
-    return this.#loop(reader, options.signal)
+    const forgetSignal = onAbort(options.signal, () => reader.leave())
+    try {
+      return yield* reader.read()
+    } finally {
+      this.#readers.delete(reader)
+      forgetSignal()
+      if (reader.isPaused) this.#owner.paced()
+    }
   }
 
   /** As `read()` does. */
@@ -130,20 +137,6 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
   finish(error?: TidegateError): void {
     this.#end ??= { error }
     for (const reader of this.#readers) reader.end(error)
-  }
-
-  async *#loop(
-    reader: PublicationBuffer<TypedPublication<Data>>,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<TypedPublication<Data>, undefined> {
-    const forgetSignal = onAbort(signal, () => reader.leave())
-    try {
-      return yield* reader.read()
-    } finally {
-      this.#readers.delete(reader)
-      forgetSignal()
-      if (reader.isPaused) this.#owner.paced()
-    }
   }
 }
 

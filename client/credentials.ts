@@ -43,7 +43,7 @@ export class Credentials {
   /** What a welcome, a refresh or a poll is answered with. Returns in how many ms to renew. */
   learn(expiresAt: number, ticket?: string): number {
     const leftMs = (expiresAt - this.#clock.now()) * renewAfterPart
-    this.#renewAt = this.#clock.now() + leftMs
+    this.#renewAt = leftMs > 0 ? this.#clock.now() + leftMs : Infinity
     this.#ticket = ticket
     return leftMs
   }

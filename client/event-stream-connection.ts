@@ -86,6 +86,7 @@ export class EventStreamConnection extends SingleConnection {
     this.#isAnswered = false
     const body = JSON.stringify({ ...this.#question(), wait })
     const withinMs = (wait ?? 0) * 1000 + answerMsMax
+    const { intervalMs = 0 } = this.#pace ?? {}
     const request = { path: 'events', body, accept: 'text/event-stream', signal, withinMs }
     // The answer may be held back until its end: the poll before it may have waited less.
     if (wait) this.watchSilence(withinMs)
@@ -94,7 +95,7 @@ export class EventStreamConnection extends SingleConnection {
     )
     if (this.isClosed) return this.release()
     if (this.#bytes === undefined) return this.#endAll()
-    this.watchSilence(wait === undefined ? welcomeMsMax : withinMs)
+    this.watchSilence(wait === undefined ? welcomeMsMax : withinMs + intervalMs)
     const retryAfterMs = await this.#read(this.#bytes)
     // Without a welcome it was no gateway that answered: to ask it again at once is of no use.
     if (this.#pace && this.#isAnswered && !this.#problem) return

@@ -25,6 +25,7 @@ export class FramePacer {
 
   close(): void {
     this.#cancel?.()
+    this.#cancel = () => undefined
     this.#waiting.length = 0
   }
 

@@ -1,5 +1,6 @@
 /** Asks the gateway by plain HTTP, when a transport fails, whether it is the transport's fault. */
 import type { Gateway } from './gateway.js'
+import { requestChannelsMax } from './transport-choice.js'
 import type { TidegateError } from './tidegate-error.js'
 
 /**
@@ -8,19 +9,22 @@ import type { TidegateError } from './tidegate-error.js'
  */
 export type ProbeAnswer = 'works' | 'unreachable' | TidegateError
 
-export type Probe = (channels: readonly string[]) => Promise<ProbeAnswer>
+export type Probe = (channels: readonly string[], signal: AbortSignal) => Promise<ProbeAnswer>
 
-/** More in a poll would be refused, which says nothing of the transport. */
-const channelsMax = 16
 /** Only the application can mend these. */
 const fatal = /^(token_missing|token_invalid|origin_refused)$/
 
 /** A short poll from now, whose answer nobody reads: nothing is lost by it. */
-export async function probe(gateway: Gateway, names: readonly string[]): Promise<ProbeAnswer> {
-  const channels = names.slice(0, channelsMax)
+export async function probe(
+  gateway: Gateway,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<ProbeAnswer> {
+  // More would be refused, which says nothing of the transport.
+  const channels = names.slice(0, requestChannelsMax)
   const body = JSON.stringify({ channels, wait: 0 })
   try {
-    return await gateway.ask({ path: 'events', body }, async (response) => {
+    return await gateway.ask({ path: 'events', body, signal }, async (response) => {
       const isOurs = response.status === 204 || (await response.text()).includes('"cursor"')
       return isOurs ? 'works' : 'unreachable'
     })

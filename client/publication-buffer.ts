@@ -73,6 +73,7 @@ export class PublicationBuffer<Item> {
   /** Nothing more is read. */
   leave(): void {
     this.#items = []
+    this.#pace()
     this.end()
   }
 

@@ -122,7 +122,7 @@ export class Session {
   #open(): void {
     this.#leave()
     if (this.#channels.length === 0) return this.#become({ type: 'idle' })
-    const transport = this.#choice.current()
+    const transport = this.#choice.current(this.#channels.length)
     this.#reconnect.opens()
     this.#connection = this.#connect(transport, this.#channels)
     this.#become({ type: 'connecting', transport: transport.name })
@@ -162,22 +162,21 @@ export class Session {
     this.#cancel()
     this.#cancel = this.#options.gateway.pace.clock.after(afterMs, () => {
       // Others name all channels at once, and go on from their cursor.
-      const canWait = transport.name === 'websocket' && this.#choice.current() === transport
-      if (!canWait) return this.#open()
+      if (transport.name !== 'websocket') return this.#open()
       this.#successor ??= this.#connect(transport, this.#lasting(this.#channels))
     })
   }
 
   /** Of an ephemeral channel nothing tells what came by both: a successor begins it afterwards. */
   #lasting(channels: readonly string[]): readonly string[] {
-    return channels.filter((name) => !this.progress.isCutOff(name))
+    return channels.filter((name) => this.progress.isDurable(name))
   }
 
-  /** Both are heard: what comes by both comes once, except where nothing tells that. */
+  /** Both are heard: what comes by both comes once. */
   #hearSuccessor(event: ConnectionEvent, transport: Transport): void {
     if (event.type === 'closed') return void (this.#successor = undefined)
     if (event.type === 'ready') return this.#takeOver(transport)
-    if (event.type === 'publication' && event.publication.offset === undefined) return
+    if (event.type === 'reconnect') return this.#succeedIn(event.afterMs, transport)
     if (event.type !== 'welcome') this.#listener.event(event)
   }
 
@@ -202,7 +201,7 @@ export class Session {
     }
     if (event.code === 'ended') return this.#become({ type: 'idle' })
     if (event.code.startsWith('token_')) this.#options.gateway.credentials.refuse()
-    if (event.code === 'bad_request' && this.#loseAll()) return this.#wait(event)
+    if (event.code === 'bad_request' && this.#loseAll(event)) return
     if (!event.retryable) return this.#end(event)
     const mayBeTheWay = !this.#reconnect.wasWelcomed && ofTheWay.test(event.code)
     if (mayBeTheWay && this.#choice.canPassOver(transport)) void this.#ask(event, transport)
@@ -210,8 +209,10 @@ export class Session {
   }
 
   /** What another version wrote may be unreadable. To begin anew is better than to stop. */
-  #loseAll(): boolean {
+  #loseAll(event: ClosedEvent): boolean {
     const names = this.progress.forgetPlaces()
+    // Who hears of it may close.
+    if (names.length > 0) this.#wait(event)
     for (const channel of names) {
       this.#listener.event({ type: 'gap', channel, reason: 'cursor_expired' })
     }
@@ -220,10 +221,10 @@ export class Session {
 
   /** Is it the transport, or the gateway? HTTP tells. */
   async #ask(event: ClosedEvent, transport: Transport): Promise<void> {
-    let isOver = false
-    this.#cancel = () => (isOver = true)
-    const answer = await this.#options.probe(this.#channels)
-    if (isOver) return
+    const life = new AbortController()
+    this.#cancel = () => life.abort()
+    const answer = await this.#options.probe(this.#channels, life.signal)
+    if (life.signal.aborted) return
     if (answer === 'works') this.#choice.failed(transport, event.code === 'connection_silent')
     else this.#choice.excuse(transport)
     const refusal = typeof answer === 'object' ? answer : event

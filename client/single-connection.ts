@@ -129,6 +129,7 @@ export abstract class SingleConnection implements Connection {
   #watch(): void {
     const { clock } = this.request.gateway.pace
     this.#cancelSilence()
+    this.#heardAt = Math.min(this.#heardAt, clock.now())
     const leftMs = this.#heardAt + this.#silenceMsMax - clock.now()
     if (leftMs > 0) this.#cancelSilence = clock.after(leftMs, () => this.#watch())
     else this.fail('connection_silent', 'nothing is heard')

@@ -135,7 +135,7 @@ export class TabHub {
     const gateway = openGateway(url, () => this.#relay.token(this.#tabsByHearing()))
     this.#gateway = gateway
     const session: Session = new Session(
-      { ...{ gateway, transports, last }, probe: (names) => probe(gateway, names) },
+      { ...{ gateway, transports, last }, probe: (...asked) => probe(gateway, ...asked) },
       {
         event: (event) => this.#hear(event),
         state: (state) => {

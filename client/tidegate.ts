@@ -84,7 +84,7 @@ export class Tidegate {
     this.#session = new Session(
       {
         ...{ gateway, last, transports: transports ?? platformTransports() },
-        probe: (channels) => probe(gateway, channels),
+        probe: (...asked) => probe(gateway, ...asked),
       },
       { event: (event) => this.#hear(event), state: (state) => this.#become(state) },
     )

@@ -7,6 +7,7 @@ import type {
   WelcomeFrame,
 } from '../shared/frames.js'
 import type { Position } from '../shared/position.js'
+import { errorOf } from './gateway.js'
 import { FramePacer } from './frame-pacer.js'
 import { jsonCodec, type FrameCodec } from './frame-codec.js'
 import { isPattern } from './progress.js'
@@ -110,8 +111,7 @@ class WebSocketConnection extends SingleConnection {
       socket.addEventListener('error', () => undefined) // `close` follows and says more
       this.watchSilence(welcomeMsMax)
     } catch (error) {
-      // There is none; or it has characters that no token has.
-      this.fail('token_unavailable', (error as Error).message)
+      this.end(errorOf(error))
     }
   }
 
@@ -188,34 +188,13 @@ class WebSocketConnection extends SingleConnection {
   #welcome(frame: WelcomeFrame): void {
     this.watchSilence(frame.heartbeatSeconds * 2000)
     this.#refreshIn(this.request.gateway.welcomed(frame))
-    const { subscriptions, positions } = frame
     this.emit({ type: 'welcome' })
     this.#isWelcome = true
-    const claimed = new Set(subscriptions)
-    for (const name of claimed) this.#joinLive(name, positions?.[name])
-    for (const name of this.#wanted) if (!claimed.has(name)) this.#subscribe(name)
+    // What the token subscribed begins live, wherever we were, perhaps beside another connection
+    // (4.22): what is wanted of it is subscribed anew, from its place.
+    for (const name of frame.subscriptions) this.#unsubscribe(name)
+    for (const name of this.#wanted) this.#subscribe(name)
     this.#sayReady()
-  }
-
-  /** What the token subscribed begins live, if it is wanted and has no place to go on from. */
-  #joinLive(name: string, live: Position | undefined): void {
-    const { last, progress } = this.request
-    const isWanted = this.#wanted.has(name)
-    if (!isWanted || (live && (last !== undefined || progress.place(name) !== undefined))) {
-      this.#unsubscribe(name)
-      if (isWanted) this.#subscribe(name)
-      return
-    }
-    this.emit({ type: 'subscribed', channel: name })
-    if (live) {
-      this.#begun.add(name)
-      progress.begin(name, live, false)
-      // A history that cannot be read now goes on by itself, with a gap (PROTOCOL 4.22).
-    } else if (!progress.isDurable(name)) this.#beginEphemeral(name)
-  }
-
-  #beginEphemeral(name: string): void {
-    if (this.request.progress.beginEphemeral(name)) this.missed(name)
   }
 
   #subscribe(channel: string): void {
@@ -239,13 +218,15 @@ class WebSocketConnection extends SingleConnection {
     const { channel, epoch, offset, time, verified, recovered } = frame
     this.#begun.add(channel)
     this.emit({ type: 'subscribed', channel })
-    if (epoch === undefined || offset === undefined) this.#beginEphemeral(channel)
-    else {
+    const { progress } = this.request
+    if (epoch === undefined || offset === undefined) {
+      if (progress.beginEphemeral(channel)) this.missed(channel)
+    } else {
       const live = { epoch, offset, time, verified } as Position
       // Of a channel without a newest publication there is nothing to begin with.
       const isEmpty = !isPattern(channel) && time === undefined
       const isBehind = recovered !== undefined || (asked.last !== undefined && !isEmpty)
-      const after = this.request.progress.begin(channel, live, isBehind)
+      const after = progress.begin(channel, live, isBehind)
       if (after !== undefined) this.lose({ type: 'gap', channel, after, reason: 'not_subscribed' })
     }
     this.#sayReady()

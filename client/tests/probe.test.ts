@@ -8,7 +8,8 @@ import { testGateway } from './test-gateway.js'
 
 async function ask(answer: Response | 'lost', channels: readonly string[] = ['a']) {
   const script = new ScriptedFetch([answer])
-  const said = await probe(testGateway('http://gateway', { fetch: script.fetch }), channels)
+  const gateway = testGateway('http://gateway', { fetch: script.fetch })
+  const said = await probe(gateway, channels, new AbortController().signal)
   return { said: typeof said === 'object' ? said.code : said, requests: script.requests }
 }
 

@@ -27,6 +27,7 @@ function start(name: 'websocket' | 'event-stream' = 'websocket') {
   session.update(['a', 'b'])
   const old = socket.connection
   old.welcome()
+  for (const name of ['a', 'b']) session.progress.begin(name, { epoch, offset: 0 }, false)
   old.say({ type: 'ready' })
   old.say({ type: 'reconnect', afterMs: slotMs })
   const succeed = (): FakeConnection => {
@@ -60,7 +61,6 @@ test('it opens at its slot, takes over when it is ready, and only then the old o
 
 test('what both bring comes once; an ephemeral channel goes over when the old one is gone', () => {
   const { old, succeed, published, session } = start()
-  session.progress.begin('a', { epoch, offset: 0 }, false)
   session.progress.beginEphemeral('b')
   const next = succeed()
   assert.deepEqual(next.request.channels, ['a'])
@@ -147,6 +147,7 @@ test('who is lost before the slot comes back as after any other loss', () => {
 test('channels that change meanwhile change in both', () => {
   const { session, old, succeed } = start()
   const next = succeed()
+  session.progress.begin('c', { epoch, offset: 0 }, false)
   session.update(['b', 'c'])
   assert.deepEqual([old.updates, next.updates], [[['b', 'c']], [['b', 'c']]])
   next.welcome()

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Progress } from '../progress.js'
-import { connect, epoch, offsetOf, open } from './played-socket.js'
+import { connect, epoch, offsetOf } from './played-socket.js'
 
 const other = 'a41b09c2d7e8'
 
@@ -151,16 +151,6 @@ test('PROTOCOL 4.22: what the token subscribed is subscribed anew from a place',
   }
 })
 
-test('PROTOCOL 4.22: a claimed history that cannot be read now keeps its place', async () => {
-  const { socket, heard, welcome, publish, place } = await open({ place: position })
-  welcome(['n.a'], { positions: undefined })
-  assert.deepEqual([place(), heard.of('gap')], [position, []])
-  socket.say({ type: 'gap', channel: 'n.a', reason: 'broker_disconnected' })
-  publish(44, 40)
-  assert.equal(offsetOf(place()), 44)
-  assert.deepEqual(heard.of('closed'), [])
-})
-
 test('when all channels have ended there is nothing to come back for', async () => {
   const { socket, heard } = await connect({ channels: ['n.a', 'n.b'] })
   socket.say({ type: 'ended', channel: 'n.a' })
@@ -212,16 +202,6 @@ test('a cursor does not cover an ephemeral channel by WebSocket: something is mi
   assert.equal(place(), undefined, 'the cursor is not shown again')
 })
 
-test('an ephemeral channel of the token is missed by who comes back, too', async () => {
-  const progress = new Progress()
-  for (const gaps of [[], ['not_subscribed']]) {
-    const { heard, welcome } = await open({ progress })
-    welcome(['n.a'], { positions: undefined })
-    const reasons = heard.of('gap').map(({ reason }) => reason)
-    assert.deepEqual(reasons, gaps)
-  }
-})
-
 test('it is ready when every channel has begun or was refused, and says so once', async () => {
   const { socket, heard, connection } = await connect({ channels: ['n.a', 'n.b'] })
   socket.say({ ...subscribed, epoch, offset: 20, verified: 20 })
@@ -231,14 +211,6 @@ test('it is ready when every channel has begun or was refused, and says so once'
   connection.update(['n.a', 'n.c'])
   socket.say({ type: 'subscribed', id: 4, channel: 'n.c' })
   assert.equal(heard.of('ready').length, 1)
-})
-
-test('it is ready with its welcome where the token subscribed everything', async () => {
-  const { heard } = await connect({}, ['n.a'])
-  assert.deepEqual(
-    heard.all.map(({ type }) => type),
-    ['welcome', 'subscribed', 'ready'],
-  )
 })
 
 test('it is ready when those that it waits for are taken away', async () => {

@@ -77,14 +77,16 @@ test('the token travels as a subprotocol beside ours, and not in the address', a
   assert.equal(connected.request.url, '/v1/events')
 })
 
-test('after the welcome every channel is subscribed that the token did not bring', async (t) => {
+test('after the welcome every channel is subscribed, those of the token anew', async (t) => {
   const { frames, clock, heard, say } = await connect(t, ['a', 'b', 'c'])
   say(welcome(clock, ['b']))
   await heard.next('welcome')
-  await until(() => frames.length === 2)
+  await until(() => frames.length === 4)
   assert.deepEqual(frames, [
-    { type: 'subscribe', id: 1, channel: 'a' },
-    { type: 'subscribe', id: 2, channel: 'c' },
+    { type: 'unsubscribe', id: 1, channel: 'b' },
+    { type: 'subscribe', id: 2, channel: 'a' },
+    { type: 'subscribe', id: 3, channel: 'b' },
+    { type: 'subscribe', id: 4, channel: 'c' },
   ])
 })
 
@@ -348,7 +350,7 @@ test('a token that no subprotocol can carry is no connection, and may be another
   const request = { gateway, channels: ['a'], progress: new Progress() }
   new WebSocketTransport(openNodeSocket).open(request, heard.take)
   const closed = await heard.next('closed')
-  assert.deepEqual([closed.code, closed.retryable], ['token_unavailable', true])
+  assert.deepEqual([closed.code, closed.retryable], ['protocol_error', true])
 })
 
 test('without a token there is no connection, and coming back makes sense', async () => {

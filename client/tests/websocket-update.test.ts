@@ -143,7 +143,11 @@ test('an update by who hears the welcome changes what it subscribes', async () =
     if (event.type === 'welcome') update(['n.b', 'n.c'])
   })
   welcome(['n.c'])
-  assert.deepEqual(sent(socket), [['subscribe', 1, 'n.b']])
+  assert.deepEqual(sent(socket), [
+    ['unsubscribe', 1, 'n.c'],
+    ['subscribe', 2, 'n.b'],
+    ['subscribe', 3, 'n.c'],
+  ])
 })
 
 test('a name is gone before its subscribe is answered: no answer to it is heard', async () => {
@@ -190,31 +194,21 @@ test('a new name that is forbidden is a problem that names it', async () => {
   assert.deepEqual(heard.of('closed'), [])
 })
 
-test('what the token subscribed is left where nobody names it', async () => {
-  const { socket, update, publish, got } = await connect({}, ['n.a', 'n.token'])
-  assert.deepEqual(sent(socket), [['unsubscribe', 1, 'n.token']])
-  publish(41, 40)
-  publish(42, 40, 'n.token')
-  assert.deepEqual(got(), [41])
-  unsubscribed(socket, 1, 'n.token')
-  update(['n.a', 'n.token'])
-  assert.deepEqual(sent(socket).slice(1), [['subscribe', 2, 'n.token']])
-})
-
-test('what the token subscribed can be taken away, and begins anew', async () => {
-  const { socket, update, publish, got, place } = await connect({}, ['n.a'])
-  update([])
-  update(['n.a'])
+test('what the token subscribed is left, and begins anew where somebody names it', async () => {
+  const { socket, publish, got } = await connect({}, ['n.a', 'n.token'])
   assert.deepEqual(sent(socket), [
     ['unsubscribe', 1, 'n.a'],
-    ['subscribe', 2, 'n.a'],
+    ['unsubscribe', 2, 'n.token'],
+    ['subscribe', 3, 'n.a'],
   ])
   publish(41, 40)
+  publish(42, 40, 'n.token')
+  assert.deepEqual(got(), [], 'it is of before')
   unsubscribed(socket, 1)
-  subscribed(socket, 2, 'n.a', { ...live, offset: 41 })
-  publish(42, 41)
-  assert.deepEqual(got(), [42])
-  assert.equal(offsetOf(place()), 42, 'from where it goes on')
+  unsubscribed(socket, 2, 'n.token')
+  subscribed(socket, 3, 'n.a', { ...live, offset: 41 })
+  publish(43, 41)
+  assert.deepEqual(got(), [43])
 })
 
 test('a name that pauses keeps its place, and goes on from there', async () => {
@@ -231,15 +225,15 @@ test('a name that pauses keeps its place, and goes on from there', async () => {
 })
 
 test('what a new token ended can be taken again when it is permitted again', async () => {
-  const { socket, heard, update } = await connect({}, ['n.a'])
+  const { socket, heard, update } = await connectLive()
   socket.say({ type: 'error', channel: 'n.a', code: 'forbidden', message: 'no' })
   assert.equal(heard.of('problem')[0]?.channel, 'n.a')
   update([])
-  socket.say({ type: 'error', id: 1, code: 'not_subscribed', message: 'no' })
+  socket.say({ type: 'error', id: 2, code: 'not_subscribed', message: 'no' })
   update(['n.a'])
-  assert.deepEqual(sent(socket), [
-    ['unsubscribe', 1, 'n.a'],
-    ['subscribe', 2, 'n.a'],
+  assert.deepEqual(sent(socket).slice(1), [
+    ['unsubscribe', 2, 'n.a'],
+    ['subscribe', 3, 'n.a'],
   ])
   assert.equal(heard.of('problem').length, 1)
 })
