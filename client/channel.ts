@@ -49,6 +49,8 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
   readonly #owner: ChannelOwner
   readonly #forgetSignal: () => void
   #isClosed = false
+  /** A loop was left before it had read all that had come. */
+  #isLeftUnread = false
   /** Undefined: more may come. */
   #end: { readonly error: TidegateError | undefined } | undefined
 
@@ -71,7 +73,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
 
   /** @internal Its loops have had all that has come. */
   get isRead(): boolean {
-    return [...this.#readers].every((reader) => reader.isRead)
+    return !this.#isLeftUnread && [...this.#readers].every((reader) => reader.isRead)
   }
 
   /** Returns what takes the listener away. It does not end the subscription: `close()` does. */
@@ -85,6 +87,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
   /**
    * A loop over what comes from its first step on, in order. It ends with the channel, with
    * `close()`, and by leaving it; it throws a `TidegateError` if the client is closed for good.
+   * That a channel is refused is told by its event `problem`: the loop waits on.
    */
   async *read(options: ReadOptions = {}): AsyncGenerator<TypedPublication<Data>, undefined> {
     const reader = new PublicationBuffer<TypedPublication<Data>>(options, {
@@ -97,6 +100,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
     try {
       return yield* reader.read()
     } finally {
+      this.#isLeftUnread ||= !reader.isEmpty
       this.#readers.delete(reader)
       forgetSignal()
       if (reader.isPaused) this.#owner.paced()

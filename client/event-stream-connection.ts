@@ -21,6 +21,9 @@ export interface PollPace {
 /** Throws for what is no JSON. */
 export type ParseJson = (text: string) => unknown
 
+/** An event stream takes no more, by default (PROTOCOL 12.1). */
+export const requestChannelsMax = 16
+
 interface StreamWelcome extends Welcome {
   readonly heartbeatSeconds: number
 }
@@ -40,6 +43,8 @@ type Bytes = ReadableStreamDefaultReader<Uint8Array>
 
 export class EventStreamConnection extends SingleConnection {
   readonly #parse: ParseJson
+  /** As many as a request may name. */
+  readonly #channels: readonly string[]
   readonly #pace: PollPace | undefined
   #bytes: Bytes | undefined
   /** The request under way has been answered by a gateway. */
@@ -58,6 +63,7 @@ export class EventStreamConnection extends SingleConnection {
   ) {
     super(request, onEvent)
     this.#parse = parse
+    this.#channels = request.channels.slice(0, requestChannelsMax)
     this.#pace = pace
     void this.#start()
   }
@@ -106,12 +112,13 @@ export class EventStreamConnection extends SingleConnection {
 
   /** All channels had ended: there is nothing to stream. */
   #endAll(): void {
-    for (const name of this.request.channels) this.endChannel(name)
+    for (const name of this.#channels) this.endChannel(name)
     this.endAll()
   }
 
   #question(): object {
-    const { channels, last, progress } = this.request
+    const { last, progress } = this.request
+    const channels = this.#channels
     // What has no place begins anew, though a cursor may cover it: JSON leaves it out.
     const positions = Object.fromEntries(channels.map((name) => [name, progress.placeToShow(name)]))
     const [cursor, ...others] = Object.values(positions)
@@ -134,7 +141,7 @@ export class EventStreamConnection extends SingleConnection {
   }
 
   #take({ name, data, id }: StreamEvent): void {
-    const { channels } = this.request
+    const channels = this.#channels
     const said = data === undefined ? undefined : (this.#parse(data) as Said)
     // The token may subscribe others. Nobody holds those, and their places are not shown.
     const isOurs = channels.includes(said?.pattern ?? said?.channel ?? '')
@@ -162,13 +169,18 @@ export class EventStreamConnection extends SingleConnection {
 
   /** With the first cursor: who is cut off before that does not know where to go on (6.5). */
   #moveTo(cursor: string): void {
-    const { channels, progress } = this.request
+    const { channels: wanted, progress } = this.request
+    const channels = this.#channels
     const cutOff = channels.filter((name) => progress.isCutOff(name))
     progress.moveTo(cursor, channels)
     if (this.#hasBegun) return
     this.#hasBegun = true
     for (const channel of channels) this.emit({ type: 'subscribed', channel })
     for (const channel of cutOff) this.missed(channel)
+    for (const channel of wanted.slice(requestChannelsMax)) {
+      const message = 'no room'
+      this.emit({ type: 'problem', code: 'too_many_subscriptions', message, channel })
+    }
     this.emit({ type: 'ready' })
   }
 }

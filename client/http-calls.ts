@@ -49,6 +49,8 @@ export interface HistoryPage {
 /** What is sent last may still arrive within the duplicate window. */
 const resendMarginMs = answerMsMax + 5_000
 const historyRetriesMax = 3
+/** A token was replaced already: its provider has no other. A page is that of a wrong address. */
+const spent = /^(token_expired|http_40[0-7])$/
 /**
  * Refusals of 500 and above that say that nothing was done: the node turned the request away. What
  * came to `broker_unavailable` or `internal_error` may have been done (PROTOCOL 4.11).
@@ -125,8 +127,7 @@ export class HttpCalls {
           const isWorthIt = mayRetry(error, attempt) && retryable
           const wait = delayMs(pace, attempt, retryAfterMs)
           const isLate = clock.now() + wait >= endsAt
-          // A token that has expired was replaced already: its provider has no other.
-          if (isLate || !isWorthIt || code === 'token_expired') throw error
+          if (isLate || !isWorthIt || spent.test(code)) throw error
           await call.wait(clock, wait)
           if (clock.now() >= endsAt) throw error
         }
@@ -155,6 +156,6 @@ function isUndoneAfter({ code, status }: TidegateError): boolean {
 }
 
 function unanswered(cause: TidegateError): TidegateError {
-  const message = `whether it was published is not known: ${cause.message}`
+  const message = `it may be published: ${cause.message}`
   return new TidegateError('publish_unanswered', message, { cause })
 }

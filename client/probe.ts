@@ -1,6 +1,6 @@
 /** Asks the gateway by plain HTTP, when a transport fails, whether it is the transport's fault. */
+import { requestChannelsMax } from './event-stream-connection.js'
 import type { Gateway } from './gateway.js'
-import { requestChannelsMax } from './transport-choice.js'
 import type { TidegateError } from './tidegate-error.js'
 
 /**

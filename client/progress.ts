@@ -77,8 +77,8 @@ export class Progress {
 
   /** Whether the history of this channel is known to be there. */
   isDurable(name: string): boolean {
-    const { place, live } = this.#entries.get(name) ?? {}
-    return typeof place === 'object' || live !== undefined
+    const { place, live, got = live } = this.#entries.get(name) ?? {}
+    return typeof place === 'object' || got !== undefined
   }
 
   /** It was subscribed, and nothing covers what has come since. */

@@ -10,7 +10,8 @@ export function readRefusal(
   const seconds = Number(headers.get('retry-after') ?? NaN)
   return new TidegateError(code, detail, {
     status,
-    retryable: code === 'token_expired' || status === 408 || status === 429 || status >= 500,
+    // A page of what stands between us and the gateway says nothing of the gateway.
+    retryable: /^(http_|token_expired)/.test(code) || [408, 429].includes(status) || status >= 500,
     retryAfterMs: seconds >= 0 ? seconds * 1000 : undefined,
   })
 }

@@ -46,7 +46,7 @@ export interface SessionListener {
 const wakeSpreadMs = 1_000
 const wakeSpacingMs = 5_000
 /** What ends a connection that the way there may be to blame for. */
-const ofTheWay = /^connection_/
+const ofTheWay = /^(connection_|http_|protocol_error)/
 
 export class Session {
   readonly progress: Progress = new Progress()
@@ -122,7 +122,7 @@ export class Session {
   #open(): void {
     this.#leave()
     if (this.#channels.length === 0) return this.#become({ type: 'idle' })
-    const transport = this.#choice.current(this.#channels.length)
+    const transport = this.#choice.current()
     this.#reconnect.opens()
     this.#connection = this.#connect(transport, this.#channels)
     this.#become({ type: 'connecting', transport: transport.name })

@@ -123,7 +123,7 @@ export abstract class SingleConnection implements Connection {
   }
 
   protected endAll(): void {
-    this.end({ code: 'ended', message: 'all channels have ended', retryable: false })
+    this.end({ code: 'ended', message: 'all have ended', retryable: false })
   }
 
   #watch(): void {

@@ -7,8 +7,6 @@ const failuresMax = 3
 /** Of one that has been welcomed here: it works, if not now. */
 const failuresOfProvenMax = 6
 const passOverMs = 600_000
-/** More can only be had by the first transport, a WebSocket: others name them in the request. */
-export const requestChannelsMax = 16
 
 export class TransportChoice {
   readonly #transports: readonly Transport[]
@@ -24,12 +22,9 @@ export class TransportChoice {
     this.#clock = clock
   }
 
-  current(channelCount: number): Transport {
+  current(): Transport {
     const now = this.#clock.now()
-    const isMany = channelCount > requestChannelsMax
-    const usable = this.#transports.find(
-      (each) => isMany || (this.#passedOver.get(each) ?? 0) <= now,
-    )
+    const usable = this.#transports.find((each) => (this.#passedOver.get(each) ?? 0) <= now)
     return usable ?? (this.#transports.at(-1) as Transport)
   }
 

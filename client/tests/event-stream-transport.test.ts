@@ -180,6 +180,17 @@ test('who was there by WebSocket has missed something of an ephemeral channel', 
   assert.deepEqual(again.heard.of('gap'), [], 'its cursor covers it now')
 })
 
+test('a request names 16 channels, and of the others it is told that there is no room', async (t) => {
+  const channels = Array.from({ length: 18 }, (_, at) => `n.${at}`)
+  const { heard, asked } = await welcomed(t, { channels })
+  await heard.next('ready')
+  assert.deepEqual((asked[0]?.body as { channels: unknown }).channels, channels.slice(0, 16))
+  assert.deepEqual(
+    heard.of('problem').map(({ code, channel }) => [code, channel]),
+    ['n.16', 'n.17'].map((name) => ['too_many_subscriptions', name]),
+  )
+})
+
 test('it reads the same, wherever a network cuts it', async (t) => {
   const bytes = Buffer.from(
     welcome +

@@ -227,37 +227,6 @@ test('with a clock that is ahead the token provider is not asked at every poll',
   assert.equal(tokens, 1)
 })
 
-test('who holds more channels than a request may name is not closed for good', async () => {
-  const clock = new FakeClock()
-  const [socket, stream] = [new FakeTransport('websocket'), new FakeTransport('event-stream')]
-  const events: ConnectionEvent[] = []
-  const session = new Session(
-    {
-      gateway: testGateway('http://gateway', { clock }),
-      transports: [socket, stream],
-      probe: async () => 'works',
-    },
-    { event: (event) => events.push(event), state: () => undefined },
-  )
-  const names = Array.from({ length: 17 }, (_, at) => `n.${at}`)
-  session.update(names)
-  socket.connection.welcome()
-  for (const name of names) session.progress.resume(name, { epoch, offset: 1 })
-  for (let failure = 0; failure < 20; failure += 1) {
-    const open = [...socket.connections, ...stream.connections].find(
-      (each) => !each.isClosed && each.request.channels.length > 0,
-    )
-    // As the gateway does (7.1): a request names at most 16 channels.
-    if (stream.connections.some((each) => !each.isClosed && each.request.channels.length > 16)) {
-      stream.connection.lose({ code: 'bad_request', message: '16', retryable: false })
-    } else if (open !== undefined) socket.connection.lose()
-    await settle()
-    clock.advance(clock.delays[0] ?? 0)
-  }
-  assert.deepEqual(events.filter(({ type }) => type === 'gap').length, 0)
-  assert.notEqual(session.state.type, 'closed')
-})
-
 class Silent extends SingleConnection {
   constructor(request: ConnectionRequest, onEvent: (event: ConnectionEvent) => void) {
     super(request, onEvent)

@@ -83,7 +83,7 @@ for (const [what, response, expected] of [
   ['overload', refused(503, 'overloaded', '7'), ['overloaded', 503, true, 7_000]],
   ['a limit', refused(429, 'rate_limited', '1'), ['rate_limited', 429, true, 1_000]],
   ["a proxy's page", refused(502), ['http_502', 502, true, undefined]],
-  ["a proxy's refusal", refused(404), ['http_404', 404, false, undefined]],
+  ["a proxy's refusal", refused(404), ['http_404', 404, true, undefined]],
   [
     'a wait until a date, which no gateway writes,',
     refused(503, 'draining', new Date(1_005_000).toUTCString()),
