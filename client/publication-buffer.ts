@@ -4,7 +4,7 @@ import type { TidegateError } from './tidegate-error.js'
 /**
  * What happens when a loop's buffer is full and one more comes:
  * - `drop`: the oldest goes, and the channel hears a gap `slow_consumer` with its bounds
- * - `latest`: the oldest goes, and nothing is said of it; with a `bufferMax` of 1 only the newest waits
+ * - `latest`: the oldest goes, and nothing is said of it; with a `bufferMax` of 1 the newest waits
  * - `pause`: the subscription pauses, for all holders of the name, until half of the buffer has
  *   been read, and goes on from where it was; on an ephemeral channel with a gap
  */

@@ -180,7 +180,7 @@ test('who was there by WebSocket has missed something of an ephemeral channel', 
   assert.deepEqual(again.heard.of('gap'), [], 'its cursor covers it now')
 })
 
-test('a request names 16 channels, and of the others it is told that there is no room', async (t) => {
+test('a request names 16 channels, of the others it says that there is no room', async (t) => {
   const channels = Array.from({ length: 18 }, (_, at) => `n.${at}`)
   const { heard, asked } = await welcomed(t, { channels })
   await heard.next('ready')
