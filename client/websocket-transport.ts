@@ -158,7 +158,8 @@ class WebSocketConnection extends SingleConnection {
     const { progress } = this.request
     switch (frame.type) {
       case 'publication':
-        if (!this.#unanswered.isLeaving(frame.pattern ?? frame.channel)) this.take(frame)
+        // Of an ephemeral channel some may come before its `subscribed`, and its gap.
+        if (this.#begun.has(frame.pattern ?? frame.channel)) this.take(frame)
         return
       case 'welcome':
         return this.#welcome(frame)

@@ -113,7 +113,7 @@ test('PROTOCOL 4.10: behind unsubscribed everything is of the new subscription',
   unsubscribed(socket, 2, 'a')
   socket.say({ type: 'publication', channel: 'a', time: 5, data: 'early' })
   socket.say({ type: 'subscribed', id: 3, channel: 'a' })
-  assert.deepEqual(heard.of('publication')[0]?.publication.data, 'early')
+  assert.deepEqual(heard.of('publication'), [], 'what comes before its `subscribed` is not heard')
 })
 
 test('a name that is taken back begins with the newest, if they are asked for', async () => {
