@@ -56,7 +56,8 @@ test('under constant publishing short streams lose nothing (PROTOCOL 6.10)', lim
   const orders = all.filter((number) => number % 3 !== 0)
   for (const [at, follower] of followers.entries()) {
     const expected = at % 2 === 0 ? all : orders
-    await eventually('everything has come', async () => follower.said.length >= expected.length)
+    const hasAll = async (): Promise<boolean> => follower.said.length >= expected.length
+    await eventually('everything has come', hasAll, 60_000)
     await follower.stop()
     assert.deepEqual(
       [...follower.said].sort((a, b) => Number(a) - Number(b)),
