@@ -1,6 +1,6 @@
 /** Schedules of what happens in a model world: drawn by chance, and made smaller when they fail. */
 import fc from 'fast-check'
-import { SeededRandom } from './model-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 import type { Odds } from './model-chance.js'
 import type { Barrier } from './model-gateway.js'
 import type { HolderKind } from './model-holder.js'

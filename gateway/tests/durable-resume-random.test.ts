@@ -6,7 +6,7 @@ import { ordersToken, publish, range } from './durable-orders.js'
 import { FakeClock } from './fake-clock.js'
 import { startTestGateway, until, type TestGateway } from './harness.js'
 import { PositionKeeper } from './position-keeper.js'
-import { SeededRandom } from './seeded-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 import { TestClient, type ReceivedFrame } from './websocket-client.js'
 
 const channels = ['orders.a', 'orders.b', 'orders.c']

@@ -7,7 +7,7 @@ import { openNodes } from './durable-nodes.js'
 import { TestStream } from './event-stream-client.js'
 import { until, type TestGateway } from './harness.js'
 import { postPoll, type PollAnswer } from './http-client.js'
-import { SeededRandom } from './seeded-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 import { mint } from './tokens.js'
 
 const channels = ['orders.1', 'orders.2', 'orders.eu.1', 'orders.eu.2', 'news', 'stocks.A']

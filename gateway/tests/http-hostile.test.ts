@@ -7,7 +7,7 @@ import { TestStream } from './event-stream-client.js'
 import { startTestGateway, until, type TestGateway } from './harness.js'
 import { askOnce, HttpConnection, requestText } from './http-connection.js'
 import { FakeClock } from './fake-clock.js'
-import { SeededRandom } from './seeded-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 import { mint } from './tokens.js'
 
 const token = mint({ subscribe: ['>'], publish: ['>'] })

@@ -5,7 +5,7 @@ import { FakeClock } from './fake-clock.js'
 import { startTestGateway, until } from './harness.js'
 import { poll, type PollAnswer } from './http-client.js'
 import { HttpConnection, requestText } from './http-connection.js'
-import { SeededRandom } from './seeded-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 import { mint } from './tokens.js'
 
 const token = mint({ subscribe: ['>'] })

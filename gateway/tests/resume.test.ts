@@ -7,7 +7,7 @@ import { TestStream, type ReceivedEvent } from './event-stream-client.js'
 import { FakeClock } from './fake-clock.js'
 import { startTestGateway, until, type TestGateway } from './harness.js'
 import { poll, type PollAnswer } from './http-client.js'
-import { SeededRandom } from './seeded-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 import { mint } from './tokens.js'
 
 const channels = ['news', 'chat.7', 'stocks.A', 'stocks.B', 'stocks.B.open']

@@ -5,7 +5,7 @@ import { openNodes } from './durable-nodes.js'
 import { range } from './durable-orders.js'
 import { TestStream } from './event-stream-client.js'
 import { startTestGateway, until, type TestGateway } from './harness.js'
-import { SeededRandom } from './seeded-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 import { readShort, saidIn, ShortFollower, whole } from './short-stream-client.js'
 import { mint } from './tokens.js'
 

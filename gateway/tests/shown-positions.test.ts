@@ -10,7 +10,7 @@ import { TestStream } from './event-stream-client.js'
 import { startTestGateway, until, type TestGateway } from './harness.js'
 import { poll, postPoll, type PollAnswer } from './http-client.js'
 import { problemOf } from './http-connection.js'
-import { SeededRandom } from './seeded-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 import { mint } from './tokens.js'
 import { TestClient } from './websocket-client.js'
 

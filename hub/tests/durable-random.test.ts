@@ -5,7 +5,7 @@ import { covers } from '../../shared/pattern.js'
 import type { Gap } from '../gap.js'
 import { Client, numberOf } from './durable-client.js'
 import { World, type Fate, type WorldNode, type WorldOptions } from './durable-world.js'
-import { SeededRandom } from './seeded-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 
 const channels = ['orders.a', 'orders.b', 'orders.c', 'orders.quiet']
 const names = [...channels, 'orders.a', 'orders.*']

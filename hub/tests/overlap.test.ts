@@ -8,7 +8,7 @@ import type { Subscriber } from '../subscriber.js'
 import type { Subscription } from '../subscription.js'
 import { openMemoryBroker, openNatsBroker, type OpenBroker } from './opened-broker.js'
 import { openHub, subscribe } from './opened-hub.js'
-import { SeededRandom } from './seeded-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 import { until } from './until.js'
 
 const channels = ['a.b', 'a.c', 'a.b.c']

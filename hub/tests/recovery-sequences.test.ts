@@ -6,7 +6,7 @@ import type { StoredPublication } from '../history.js'
 import { Bench } from './planner-bench.js'
 import { Asker } from './recovery-asker.js'
 import { turn } from './scripted-history.js'
-import { SeededRandom } from './seeded-random.js'
+import { SeededRandom } from '../../shared/tests/seeded-random.js'
 
 interface Faults {
   readonly isLagging: boolean
