@@ -116,6 +116,7 @@ export class Channel<Data = unknown> implements AsyncIterable<TypedPublication<D
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    // Not there yet, if the signal had aborted before.
     this.#forgetSignal?.()
     this.#owner.released(this as Channel)
     this.finish()

@@ -1,8 +1,7 @@
 /** Tabs without a worker elect one of them: who has the lock holds the connection for all. */
 import type { Pace } from './reconnect-pace.js'
 import type { HubLine, HubLineListener } from './shared-connection.js'
-import type { TabHub } from './tab-hub.js'
-import { type TabHubOptions } from './tab-hub.js'
+import type { TabHub, TabHubOptions } from './tab-hub.js'
 import {
   isRecord,
   readHubMessage,
@@ -19,6 +18,11 @@ export interface LockQueue {
     options: { readonly signal?: AbortSignal; readonly steal?: boolean },
     run: () => Promise<void>,
   ): Promise<void>
+}
+
+/** Undefined: this page is not of a secure origin, or the platform has none. */
+export function platformLocks(): LockQueue | undefined {
+  return (globalThis.navigator as Navigator | undefined)?.locks as LockQueue | undefined
 }
 
 /** What is needed of a `BroadcastChannel`. */

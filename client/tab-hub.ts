@@ -164,8 +164,7 @@ export class TabHub {
     for (const [name, place] of wanted) {
       if (tab.channels.has(name)) continue
       tab.channels.add(name)
-      // What the token subscribed is there before anybody wants it.
-      if (!this.#held.has(name) && !this.#said.has(name)) {
+      if (!this.#held.has(name)) {
         if (place !== undefined) this.#session?.progress.resume(name, place)
       } else if (this.#isBehind(name, place, last !== undefined)) behind.set(name, place)
       else this.#attach(tab, name, place)

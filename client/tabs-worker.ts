@@ -3,7 +3,7 @@ import { Gateway } from './gateway.js'
 import { platformTransports } from './platform-transports.js'
 import type { Pace } from './reconnect-pace.js'
 import { systemClock } from './system-clock.js'
-import type { LockQueue } from './tab-election.js'
+import { platformLocks, type LockQueue } from './tab-election.js'
 import { TabHub } from './tab-hub.js'
 import { readTabMessage, type HubMessage } from './tab-messages.js'
 import type { Transport } from './transport.js'
@@ -51,7 +51,7 @@ class WorkerHubs {
   constructor({ transports, pace }: ServeTabsOptions) {
     this.#transports = transports ?? platformTransports()
     this.#pace = pace ?? { clock: systemClock, random: Math.random }
-    const locks = (globalThis.navigator as Navigator | undefined)?.locks as LockQueue | undefined
+    const locks = platformLocks()
     this.#alive = locks && holdLock(locks, this.#pace)
   }
 

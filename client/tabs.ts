@@ -2,7 +2,7 @@
 import type { Gateway } from './gateway.js'
 import { platformTransports } from './platform-transports.js'
 import { SharedConnection, type HubLine, type HubLineListener } from './shared-connection.js'
-import { TabElection, type Broadcast, type LockQueue, type MeetingPlace } from './tab-election.js'
+import { platformLocks, TabElection, type Broadcast, type MeetingPlace } from './tab-election.js'
 import { TabHub, type TabHubOptions } from './tab-hub.js'
 import { tabsVersion } from './tab-messages.js'
 import type {
@@ -99,8 +99,4 @@ function meetingPlace(name: string): MeetingPlace | undefined {
   const locks = platformLocks()
   if (locks === undefined || !('BroadcastChannel' in globalThis)) return undefined
   return { locks, lockName: name, broadcast: new BroadcastChannel(name) as Broadcast }
-}
-
-function platformLocks(): LockQueue | undefined {
-  return (globalThis.navigator as Navigator | undefined)?.locks as LockQueue | undefined
 }

@@ -99,6 +99,7 @@ export class Tidegate {
     })
     this.#isLoaded = Promise.resolve(attached)
     onWakeUp(pace.clock, life, (isSuspect) => this.#session.wake(isSuspect))
+    // At its own end it forgets the signal.
     life.addEventListener(
       'abort',
       onAbort(signal, () => this.close()),
