@@ -15,31 +15,20 @@ import { blankEvent, idLine, namedEvent, publicationLines, retryLine } from './e
 import type { EventsRequest } from './events-request.js'
 import { guard } from './fault.js'
 import type { Flushable } from './flush-queue.js'
-import type { Identity } from './identity.js'
+import { HeldRequest } from './held-request.js'
 import { busy, expiryOf, firstHeartbeatAt, type Node } from './node.js'
 import type { Problem } from './problem.js'
-import { unsubscribeAll, type EarlyNews, type Reader } from './reader.js'
+import type { EarlyNews, Reader } from './reader.js'
 import type { Resumption } from './resume.js'
 import { toldGap, UntoldGaps } from './told-gap.js'
 
 const encoder = new TextEncoder()
 
-export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
-  readonly #node: Node
-  readonly #identity: Identity
-  readonly #scopes: CursorScopes
-  /** Undefined once it is closed. */
-  #res: HttpResponse | undefined
-  #subscriptions: readonly Subscription[] = []
-  /** Undefined: all of its channels are ephemeral, or it has not begun. */
-  #reading: DurableReading | undefined = undefined
+export class EventStream extends HeldRequest implements Reader, Flushable, CatchingUp, DueItem {
   /** Undefined once the head has been written. */
   #origin: string | undefined
   #early: EarlyNews[] | undefined = undefined
-  /** Given back, and let go of, when the stream closes. */
-  #scope: CursorScope | undefined
   readonly #writer: EventStreamWriter
-  #hasBegun = false
   #isBehind = false
   /** What a stream that is behind must be told when it takes more again; undefined: nothing. */
   #untold: UntoldGaps | undefined = undefined
@@ -48,32 +37,18 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
 
   constructor(
     node: Node,
-    { identity, names }: EventsRequest,
+    request: EventsRequest,
     scopes: CursorScopes,
     res: HttpResponse,
     origin: string,
   ) {
-    this.#node = node
-    this.#identity = identity
-    this.#scopes = scopes
-    this.#scope = scopes.hold(names)
-    this.#res = res
+    super(node, request, scopes, res)
     this.#writer = new EventStreamWriter(node, res)
     this.#origin = origin
-    node.counters.connections.sse += 1
-    res.onAborted(() => guard(this.#node, () => this.#closed()))
     res.onWritable(() => {
-      guard(this.#node, () => this.#writable())
+      guard(this.node, () => this.#writable())
       return true
     })
-  }
-
-  get isOpen(): boolean {
-    return this.#res !== undefined
-  }
-
-  get isWaiting(): boolean {
-    return this.#res !== undefined && !this.#hasBegun
   }
 
   /** Behind: its durable channels wait in their history. */
@@ -81,34 +56,28 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
     return !this.#isBehind
   }
 
-  /** Called in the turn of the request; what arrives from now on waits until `begin`. */
-  subscribed(subscriptions: readonly Subscription[]): void {
-    this.#subscriptions = subscriptions
-    this.#node.counters.subscriptions += subscriptions.length
-  }
-
   writeHead(): void {
-    const { random } = this.#node
+    const { random } = this.node
     const origin = this.#origin
-    if (this.#res === undefined || origin === undefined) return
+    if (this.res === undefined || origin === undefined) return
     this.#origin = undefined
-    writeStreamHead(this.#node, this.#res, origin, encoder.encode(retryLine(random)))
+    writeStreamHead(this.node, this.res, origin, encoder.encode(retryLine(random)))
   }
 
   /** The subscriptions are in effect: says so, then what was missed, then what came since. */
   begin(resumption: Resumption): void {
-    const node = this.#node
-    const scope = this.#scope
+    const node = this.node
+    const scope = this.scope
     if (scope === undefined) return
     if (resumption.ended.length === scope.names.length) return this.#nothingMore()
     this.writeHead()
     const early = this.#early ?? nothingEarly
     this.#early = undefined
     this.#writer.clear()
-    this.#hasBegun = true
-    const reading = DurableReading.of(node.hub, this.#subscriptions)
-    this.#reading = reading
-    const welcome = welcomeEvents(node, this.#identity, resumption, scope, reading)
+    this.hasBegun = true
+    const reading = DurableReading.of(node.hub, this.subscriptions)
+    this.reading = reading
+    const welcome = welcomeEvents(node, this.identity, resumption, scope, reading)
     for (const event of welcome) this.#push(event)
     for (const publication of resumption.publications) this.#pushPublication(publication, scope)
     for (const { subscription, news } of early) {
@@ -117,22 +86,22 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
     }
     this.#pushed()
     this.#heartbeatAt = firstHeartbeatAt(node)
-    node.wheel.add(this, Math.min(this.#heartbeatAt, expiryOf(node, this.#identity.expiresAt)))
+    node.wheel.add(this, Math.min(this.#heartbeatAt, expiryOf(node, this.identity.expiresAt)))
     reading?.release()
   }
 
   deliver(publication: Publication, subscription: Subscription): boolean {
-    const scope = this.#scope
+    const scope = this.scope
     if (scope === undefined) return true
     if (this.#isBehind) {
       if (publication.offset > 0) return false
-      this.#node.counters.deliveriesDropped.sse += 1
+      this.node.counters.deliveriesDropped.sse += 1
       this.#lose({ reason: 'slow_consumer' }, subscription)
       return false
     }
-    this.#node.counters.deliveries.sse += 1
-    if (this.#hasBegun) {
-      this.#reading?.goesOn(subscription)
+    this.node.counters.deliveries.sse += 1
+    if (this.hasBegun) {
+      this.reading?.goesOn(subscription)
       this.#pushPublication(publication, scope)
       this.#pushed()
     } else this.#keepEarly(publication, subscription)
@@ -140,20 +109,20 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
   }
 
   gap(gap: Gap, subscription: Subscription): void {
-    const scope = this.#scope
+    const scope = this.scope
     if (scope === undefined) return
-    this.#reading?.goesOn(subscription)
+    this.reading?.goesOn(subscription)
     if (this.#isBehind) return this.#lose(gap, subscription)
-    this.#node.counters.gap(gap.reason)
-    if (!this.#hasBegun) return this.#keepEarly(gap, subscription)
+    this.node.counters.gap(gap.reason)
+    if (!this.hasBegun) return this.#keepEarly(gap, subscription)
     const isDurable = subscription.interest.namespace !== undefined
     this.#tell(gap, subscription, isDurable ? this.#id(scope) : '')
     this.#pushed()
   }
 
   ended(subscription: Subscription): void {
-    const scope = this.#scope
-    const reading = this.#reading
+    const scope = this.scope
+    const reading = this.reading
     if (scope === undefined || reading === undefined) return
     reading.end(subscription)
     const { name } = subscription.interest
@@ -166,67 +135,71 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
   goOn(): void {
     this.#isTurnPlanned = false
     // The flush that empties the queue takes another turn.
-    if (this.#res === undefined || !this.#writer.isIdle) return
+    if (this.res === undefined || !this.#writer.isIdle) return
     if (this.#isBehind) this.#goLive()
-    if (this.#isOver && this.#writer.isIdle) this.#end(this.#res)
+    if (this.#isOver && this.#writer.isIdle) this.#end(this.res)
   }
 
   flush(): void {
-    if (this.#res === undefined) return
-    if (this.#hasBegun) this.#writer.write()
+    if (this.res === undefined) return
+    if (this.hasBegun) this.#writer.write()
     if (this.#writer.isFull) this.#isBehind = true
     else if (this.#writer.isIdle && (this.#isBehind || this.#isOver)) {
       // This may be within a fan-out, where a durable channel cannot be gone on with.
-      if (this.#reading === undefined) this.#goLive()
+      if (this.reading === undefined) this.#goLive()
       else this.#goOnLater()
     }
   }
 
   due(now: number): number | undefined {
-    const scope = this.#scope
+    const scope = this.scope
     if (scope === undefined) return undefined
-    const expiresAt = expiryOf(this.#node, this.#identity.expiresAt)
+    const expiresAt = expiryOf(this.node, this.identity.expiresAt)
     if (now >= expiresAt) {
-      this.#node.counters.expirations += 1
+      this.node.counters.expirations += 1
       this.fail({ code: 'token_expired', detail: 'The token has expired; bring a new one.' })
       return undefined
     }
     if (now >= this.#heartbeatAt) {
-      this.#heartbeatAt = now + this.#node.settings.heartbeatSeconds * 1000
+      this.#heartbeatAt = now + this.node.settings.heartbeatSeconds * 1000
       // Everything that arrived for its channels has been queued: the cursor may say so.
       if (!this.#isBehind) {
-        const { arrival } = this.#node.hub
-        this.#enqueue(blankEvent(scope.cursor(arrival, this.#reading)))
+        const { arrival } = this.node.hub
+        this.#enqueue(blankEvent(scope.cursor(arrival, this.reading)))
       }
     }
     return Math.min(this.#heartbeatAt, expiresAt)
   }
 
   leave(): void {
-    this.fail(busy(this.#node, 'draining', 'This node is leaving; come back.'))
+    this.fail(busy(this.node, 'draining', 'This node is leaving; come back.'))
   }
 
   /** Says why, and ends. Never from `deliver`. */
   fail(problem: Problem): void {
-    const res = this.#res
+    const res = this.res
     if (res === undefined) return
-    this.#node.counters.refuse(problem.code)
-    if (!this.#hasBegun) this.#writer.clear()
+    this.node.counters.refuse(problem.code)
+    if (!this.hasBegun) this.#writer.clear()
     this.writeHead()
-    this.#hasBegun = true
+    this.hasBegun = true
     // What was dropped, the client will ask for when it comes back with its cursor.
     this.#untold = undefined
-    this.#enqueue(problemEvent(this.#node, problem))
+    this.#enqueue(problemEvent(this.node, problem))
     this.flush()
     // A stream that does not take its last bytes now has shown for long that it takes none.
     if (!this.#writer.isEmpty) res.close()
     else this.#end(res)
   }
 
-  abort(): void {
-    const res = this.#res
-    this.#closed()
-    res?.close()
+  protected override get countsAs(): 'sse' {
+    return 'sse'
+  }
+
+  protected forget(): void {
+    this.#untold = undefined
+    this.#early = undefined
+    this.#writer.close()
   }
 
   #enqueue(event: Uint8Array): void {
@@ -248,61 +221,61 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
   }
 
   #id(scope: CursorScope): string {
-    return idLine(scope.cursor(this.#node.hub.arrival, this.#reading))
+    return idLine(scope.cursor(this.node.hub.arrival, this.reading))
   }
 
   #pushPublication(publication: Publication, scope: CursorScope): void {
     const { arrival, offset } = publication
     // Whoever is cut off between the last one and `ended` must get both again.
     if (!isLast(publication)) {
-      this.#push(scope.idLine(offset === 0 ? arrival : this.#node.hub.arrival, this.#reading))
+      this.#push(scope.idLine(offset === 0 ? arrival : this.node.hub.arrival, this.reading))
     }
     this.#push(publicationLines(publication))
   }
 
   #push(bytes: Uint8Array): void {
-    if (this.#writer.isEmpty) this.#node.flushQueue.add(this)
+    if (this.#writer.isEmpty) this.node.flushQueue.add(this)
     this.#writer.push(bytes)
   }
 
   /** Only after whole events: it may tell of a gap. */
   #pushed(): void {
     if (this.#writer.isFull) this.flush()
-    this.#node.flushQueue.countFrame()
+    this.node.flushQueue.countFrame()
   }
 
   #writable(): void {
-    if (this.#res === undefined) return
+    if (this.res === undefined) return
     this.#writer.unblock()
     this.flush()
   }
 
   /** All of its channels have ended, and said so. */
   get #isOver(): boolean {
-    return this.#reading?.haveEnded(this.#subscriptions.length) === true
+    return this.reading?.haveEnded(this.subscriptions.length) === true
   }
 
   #goOnLater(): void {
     if (this.#isTurnPlanned) return
     this.#isTurnPlanned = true
-    this.#node.catchUpQueue.add(this)
+    this.node.catchUpQueue.add(this)
   }
 
   #goLive(): void {
-    const scope = this.#scope
+    const scope = this.scope
     if (scope === undefined) return
     this.#isBehind = false
     const untold = this.#untold?.all ?? nothingLost
     this.#untold = undefined
     for (const [at, [subscription, gap]] of untold.entries()) {
-      this.#node.counters.gap(gap.reason)
+      this.node.counters.gap(gap.reason)
       // As in the welcome: the cursor moves on with the last of them.
-      const isDurable = this.#reading !== undefined
+      const isDurable = this.reading !== undefined
       const isLastGap = at === untold.length - 1
       this.#tell(gap, subscription, isDurable && isLastGap ? this.#id(scope) : '')
       this.#pushed()
     }
-    this.#reading?.drained()
+    this.reading?.drained()
   }
 
   /** One gap for each subscription, whatever is lost. */
@@ -313,30 +286,15 @@ export class EventStream implements Reader, Flushable, CatchingUp, DueItem {
 
   /** Every channel of its cursor has ended, and everything was got. */
   #nothingMore(): void {
-    const res = this.#res
+    const res = this.res
     if (res === undefined || this.#origin === undefined) return
-    endWithoutContent(this.#node, res, this.#origin)
-    this.#closed()
+    endWithoutContent(this.node, res, this.#origin)
+    this.closed()
   }
 
   #end(res: HttpResponse): void {
     res.cork(() => res.end())
-    this.#closed()
-  }
-
-  #closed(): void {
-    if (this.#res === undefined) return
-    this.#res = undefined
-    this.#untold = undefined
-    this.#early = undefined
-    this.#reading = undefined
-    this.#writer.close()
-    this.#node.counters.connections.sse -= 1
-    this.#node.counters.subscriptions -= this.#subscriptions.length
-    unsubscribeAll(this.#node, this.#subscriptions)
-    this.#subscriptions = []
-    if (this.#scope !== undefined) this.#scopes.release(this.#scope)
-    this.#scope = undefined
+    this.closed()
   }
 }
 

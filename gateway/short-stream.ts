@@ -12,12 +12,10 @@ import { problemEvent, refuseStream } from './event-stream-refusal.js'
 import { welcomeEvents } from './event-stream-welcome.js'
 import { blankEvent, idLine, namedEvent, publicationLines, retryLine } from './event-text.js'
 import type { EventsRequest } from './events-request.js'
-import { guard } from './fault.js'
-import type { Flushable } from './flush-queue.js'
-import type { Identity } from './identity.js'
-import { expiryOf, firstHeartbeatAt, largeAnswerBytes, leavingProblem, type Node } from './node.js'
+import { HeldPoll } from './held-poll.js'
+import { expiryOf, firstHeartbeatAt, largeAnswerBytes, type Node } from './node.js'
 import type { Problem } from './problem.js'
-import { unsubscribeAll, type EarlyNews, type Reader } from './reader.js'
+import type { EarlyNews, Reader } from './reader.js'
 import type { Resumption } from './resume.js'
 import { toldGap } from './told-gap.js'
 
@@ -25,25 +23,11 @@ const encoder = new TextEncoder()
 /** Of one write after the head: what is corked must stay under the engine's 16 KB. */
 const writeBytesMax = 15_000
 
-export class ShortStream implements Reader, Flushable, DueItem {
-  readonly #node: Node
-  readonly #identity: Identity
-  readonly #scopes: CursorScopes
-  /** When it ends, news or not. */
-  readonly #deadline: number
-  /** Undefined once it has ended, or its client has left. */
-  #res: HttpResponse | undefined
+export class ShortStream extends HeldPoll implements Reader, DueItem {
   /** Undefined once the head has been written. */
   #origin: string | undefined
-  /** Given back, and let go of, when the stream closes. */
-  #scope: CursorScope | undefined
-  #hasBegun = false
-  #isQueued = false
   /** It has said something after the welcome: it ends with this tick. */
   #hasNews = false
-  #subscriptions: readonly Subscription[] = []
-  /** Undefined: all of its channels are ephemeral, or it has not begun. */
-  #reading: DurableReading | undefined = undefined
   #early: EarlyNews[] | undefined = undefined
   /** Durable channels whose end an earlier stream told: no reason to end this one. */
   #endsKnown: readonly string[] = []
@@ -60,141 +44,108 @@ export class ShortStream implements Reader, Flushable, DueItem {
   /** `deadline` is not after the expiry of the token. */
   constructor(
     node: Node,
-    { identity, names }: EventsRequest,
+    request: EventsRequest,
     scopes: CursorScopes,
     res: HttpResponse,
     origin: string,
     deadline: number,
   ) {
-    this.#node = node
-    this.#identity = identity
-    this.#scopes = scopes
-    this.#scope = scopes.hold(names)
-    this.#res = res
+    super(node, request, scopes, res, deadline)
     this.#origin = origin
-    this.#deadline = deadline
-    node.counters.connections.poll += 1
-    res.onAborted(() => guard(this.#node, () => this.#closed()))
-  }
-
-  get isOpen(): boolean {
-    return this.#res !== undefined
-  }
-
-  get isWaiting(): boolean {
-    return this.#res !== undefined && !this.#hasBegun
   }
 
   /** As a poll: a history that finds no room waits for the next stream. */
   get canTake(): boolean {
-    return !this.#isFull && hasRoom(this.#node, this.#bytes)
-  }
-
-  subscribed(subscriptions: readonly Subscription[]): void {
-    this.#subscriptions = subscriptions
-    this.#node.counters.subscriptions += subscriptions.length
+    return !this.#isFull && hasRoom(this.node, this.#bytes)
   }
 
   /** The subscriptions are in effect: ends now if there is anything to say, else waits. */
   begin(resumption: Resumption): void {
-    const node = this.#node
-    const scope = this.#scope
+    const node = this.node
+    const scope = this.scope
     if (scope === undefined) return
     if (resumption.ended.length === scope.names.length) return this.#nothingMore()
     const early = this.#early ?? []
     this.#early = undefined
-    this.#hasBegun = true
+    this.hasBegun = true
     this.#endsKnown = resumption.ended
     this.#hasNews = resumption.gaps.length > 0
-    const reading = DurableReading.of(node.hub, this.#subscriptions)
-    this.#reading = reading
+    const reading = DurableReading.of(node.hub, this.subscriptions)
+    this.reading = reading
     this.#pieces.push(encoder.encode(retryLine(node.random)))
-    this.#pieces.push(...welcomeEvents(node, this.#identity, resumption, scope, reading))
+    this.#pieces.push(...welcomeEvents(node, this.identity, resumption, scope, reading))
     // It looks itself at what there is: nothing need be queued.
-    this.#isQueued = true
+    this.isQueued = true
     for (const publication of resumption.publications) this.#take(publication, scope)
     for (const { subscription, news } of early) {
       if ('reason' in news) this.#tell(news, subscription, scope)
       else this.#take(news, scope)
     }
     reading?.release()
-    this.#isQueued = false
-    if (this.#hasNews || node.clock.now() >= this.#deadline) return this.#finish()
+    this.isQueued = false
+    if (this.#hasNews || node.clock.now() >= this.deadline) return this.answer()
     this.#write()
     this.#heartbeatAt = firstHeartbeatAt(node)
-    node.wheel.add(this, Math.min(this.#heartbeatAt, this.#deadline))
+    node.wheel.add(this, Math.min(this.#heartbeatAt, this.deadline))
   }
 
   deliver(publication: Publication, subscription: Subscription): boolean {
-    const scope = this.#scope
+    const scope = this.scope
     if (scope === undefined) return true
     if (publication.offset > 0 && !this.canTake) {
       this.#isFull = true
       return false
     }
-    if (this.#hasBegun) this.#take(publication, scope)
+    if (this.hasBegun) this.#take(publication, scope)
     else this.#keepEarly(publication, subscription)
     return true
   }
 
   gap(gap: Gap, subscription: Subscription): void {
-    const scope = this.#scope
+    const scope = this.scope
     if (scope === undefined) return
-    this.#node.counters.gap(gap.reason)
-    if (this.#hasBegun) this.#tell(gap, subscription, scope)
+    this.node.counters.gap(gap.reason)
+    if (this.hasBegun) this.#tell(gap, subscription, scope)
     else this.#keepEarly(gap, subscription)
   }
 
   ended(subscription: Subscription): void {
-    const scope = this.#scope
+    const scope = this.scope
     if (scope === undefined) return
     const { name } = subscription.interest
     this.#pieces.push(namedEvent('ended', JSON.stringify({ channel: name }), this.#id(scope)))
     if (!this.#endsKnown.includes(name)) this.#said()
   }
 
-  /** At the end of the tick, so that publications that arrive together leave together. */
-  flush(): void {
-    this.#isQueued = false
-    if (this.#hasBegun) this.#finish()
-  }
-
   due(now: number): number | undefined {
-    const scope = this.#scope
+    const scope = this.scope
     if (scope === undefined) return undefined
-    if (now >= this.#deadline) {
+    if (now >= this.deadline) {
       // In its turn: thousands that came together end their wait together.
-      this.#queue()
+      this.queue()
       return undefined
     }
     // What is queued leaves with this tick.
-    if (now >= this.#heartbeatAt && !this.#isQueued) {
-      this.#heartbeatAt = now + this.#node.settings.heartbeatSeconds * 1000
+    if (now >= this.#heartbeatAt && !this.isQueued) {
+      this.#heartbeatAt = now + this.node.settings.heartbeatSeconds * 1000
       this.#pieces.push(blankEvent(this.#cursor(scope)))
       this.#write()
     }
-    return Math.min(this.#heartbeatAt, this.#deadline)
-  }
-
-  leave(): void {
-    if (this.#hasBegun) this.#finish()
-    // It has no cursor to give yet: the client keeps the one that it came with.
-    else this.fail(leavingProblem(this.#node))
+    return Math.min(this.#heartbeatAt, this.deadline)
   }
 
   /** Only before it has begun. */
   fail(problem: Problem): void {
-    const res = this.#res
+    const res = this.res
     const origin = this.#origin
     if (res === undefined || origin === undefined) return
-    refuseStream(this.#node, res, origin, problem)
-    this.#closed()
+    refuseStream(this.node, res, origin, problem)
+    this.closed()
   }
 
-  abort(): void {
-    const res = this.#res
-    this.#closed()
-    res?.close()
+  protected forget(): void {
+    this.#early = undefined
+    this.#pieces = []
   }
 
   /** Ephemeral, or there is room: `deliver` has looked. */
@@ -207,10 +158,10 @@ export class ShortStream implements Reader, Flushable, DueItem {
       if (this.#isFull) this.#arrivalMax ??= arrival - 1
       if (this.#isFull) return
     }
-    this.#node.counters.deliveries.poll += 1
+    this.node.counters.deliveries.poll += 1
     // Whoever is cut off between the last one and `ended` must get both again.
     if (!isLast(publication)) {
-      const id = scope.idLine(isEphemeral ? arrival : this.#node.hub.arrival, this.#reading)
+      const id = scope.idLine(isEphemeral ? arrival : this.node.hub.arrival, this.reading)
       this.#pieces.push(id)
       this.#bytes += id.length
     }
@@ -241,39 +192,33 @@ export class ShortStream implements Reader, Flushable, DueItem {
   }
 
   #cursor(scope: CursorScope): string {
-    return scope.cursor(this.#arrivalMax ?? this.#node.hub.arrival, this.#reading)
+    return scope.cursor(this.#arrivalMax ?? this.node.hub.arrival, this.reading)
   }
 
   #said(): void {
     this.#hasNews = true
-    this.#queue()
-  }
-
-  #queue(): void {
-    if (this.#isQueued) return
-    this.#isQueued = true
-    this.#node.answerQueue.add(this)
+    this.queue()
   }
 
   /** The last thing it says is where the next one goes on; a gap of an ephemeral channel is not. */
-  #finish(): void {
-    const node = this.#node
-    const scope = this.#scope
+  protected answer(): void {
+    const node = this.node
+    const scope = this.scope
     if (scope === undefined) return
     this.#pieces.push(blankEvent(this.#cursor(scope)))
-    if (node.clock.now() >= expiryOf(node, this.#identity.expiresAt)) {
+    if (node.clock.now() >= expiryOf(node, this.identity.expiresAt)) {
       const detail = 'The token has expired; bring a new one.'
       node.counters.expirations += 1
       node.counters.refuse('token_expired')
       this.#pieces.push(problemEvent(node, { code: 'token_expired', detail }))
     }
     this.#writeLast()
-    this.#closed()
+    this.closed()
   }
 
   /** While it waits: the welcome, or a heartbeat. */
   #write(): void {
-    const res = this.#res
+    const res = this.res
     if (res === undefined) return
     const bytes = this.#taken()
     res.cork(() => {
@@ -283,10 +228,10 @@ export class ShortStream implements Reader, Flushable, DueItem {
   }
 
   #writeLast(): void {
-    const res = this.#res
+    const res = this.res
     if (res === undefined) return
     const bytes = this.#taken()
-    if (bytes.length > largeAnswerBytes) this.#node.largeAnswerAt = this.#node.clock.now()
+    if (bytes.length > largeAnswerBytes) this.node.largeAnswerAt = this.node.clock.now()
     let at = 0
     // An answer that has its length, as one has that says everything at once, may be of any size.
     if (this.#origin === undefined) {
@@ -303,7 +248,7 @@ export class ShortStream implements Reader, Flushable, DueItem {
 
   #writeHead(res: HttpResponse): void {
     if (this.#origin === undefined) return
-    writeStreamHeaders(this.#node, res, this.#origin)
+    writeStreamHeaders(this.node, res, this.#origin)
     this.#origin = undefined
   }
 
@@ -315,24 +260,9 @@ export class ShortStream implements Reader, Flushable, DueItem {
 
   /** Every channel of its cursor has ended, and everything was got. */
   #nothingMore(): void {
-    const res = this.#res
+    const res = this.res
     if (res === undefined || this.#origin === undefined) return
-    endWithoutContent(this.#node, res, this.#origin)
-    this.#closed()
-  }
-
-  #closed(): void {
-    if (this.#res === undefined) return
-    this.#res = undefined
-    const node = this.#node
-    this.#early = undefined
-    this.#reading = undefined
-    this.#pieces = []
-    node.counters.connections.poll -= 1
-    node.counters.subscriptions -= this.#subscriptions.length
-    unsubscribeAll(node, this.#subscriptions)
-    this.#subscriptions = []
-    if (this.#scope !== undefined) this.#scopes.release(this.#scope)
-    this.#scope = undefined
+    endWithoutContent(this.node, res, this.#origin)
+    this.closed()
   }
 }

@@ -27,6 +27,8 @@ const engineFiles = [
   'websocket-connection',
   'socket-owner',
   'send-together',
+  'held-request',
+  'held-poll',
   'event-stream-transport',
   'event-stream',
   'event-stream-head',
